@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs Debian or Ubuntu packages that are missing: packages.sh build|test|full
+#   build  what mien is built with
+#   test   and what its tests need
+#   full   and what the tests of other compilers and processors, the fuzzers and the benchmarks need
+set -euo pipefail
+build=(gcc libc6-dev cmake ninja-build pkg-config protobuf-c-compiler libprotobuf-c-dev libonnx-dev libjansson-dev)
+test=(check python3 binutils)
+full=(clang llvm clang-format qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross valgrind shellcheck python3-venv)
+case "${1:-}" in
+build) wanted=("${build[@]}") ;;
+test) wanted=("${build[@]}" "${test[@]}") ;;
+full) wanted=("${build[@]}" "${test[@]}" "${full[@]}") ;;
+*) echo "usage: packages.sh build|test|full" >&2; exit 2 ;;
+esac
+
+# clang's sanitizers and fuzzer are a package of clang's version, where clang is already there or about to be.
+runtime_of_clang() {
+  local version
+  version="$(clang --version 2>/dev/null | sed -n 's/.*clang version \([0-9]*\).*/\1/p')"
+  [ -n "$version" ] && echo "libclang-rt-$version-dev"
+}
+installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q '^install ok installed$'; }
+
+as_root=()
+[ "$(id -u)" = 0 ] || as_root=(sudo)
+updated=
+install_missing() {
+  local missing=() name
+  for name in "$@"; do installed "$name" || missing+=("$name"); done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  command -v apt-get >/dev/null || { echo "packages.sh: missing, and there is no apt-get to install them: ${missing[*]}" >&2; exit 4; }
+  echo "Installing ${missing[*]}"
+  if [ -z "$updated" ]; then "${as_root[@]}" apt-get update -qq; updated=yes; fi
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+install_missing "${wanted[@]}"
+if [ "$1" = full ]; then install_missing "$(runtime_of_clang)"; fi

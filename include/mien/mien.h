@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mien: sentence embeddings in, multi-label scores and labels out. The whole C API.
+ *
+ * A model (immutable, shared by any number of threads) holds a head: L labels, weights W [L×D], bias b [L] and
+ * thresholds t [L]. A session (one per calling thread) holds the scratch memory and the worker threads that run it.
+ *
+ *     score[l] = sigmoid(W[l]·x + b[l])        float32, in [0, 1]
+ *     label l is given to a row  <=>  score[l] > t[l]        both float32, strict
+ *
+ * Conventions
+ * - Every function that can fail returns a mien_status and takes a caller-owned mien_error last, which may be NULL.
+ *   On failure the error's message says what, where, expected and found, in one line of UTF-8. On success the error
+ *   is left as it was.
+ * - The library never prints, never exits, never aborts, and reads no environment variable but MIEN_ISA.
+ * - Structures that the caller fills and that may grow begin with `size`: set it to sizeof, zero the rest. Zero is
+ *   the default of every field.
+ * - A row's results are the same bits whatever the batch, its neighbours and the number of threads.
+ */
+#ifndef MIEN_MIEN_H
+#define MIEN_MIEN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MIEN_VERSION_MAJOR 0
+#define MIEN_VERSION_MINOR 1
+#define MIEN_VERSION_PATCH 0
+
+#if defined(MIEN_BUILDING_SHARED) && defined(__GNUC__)
+#define MIEN_API __attribute__((visibility("default")))
+#else
+#define MIEN_API
+#endif
+
+#if defined(__GNUC__)
+#define MIEN_MUST_USE __attribute__((warn_unused_result))
+#else
+#define MIEN_MUST_USE
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Status and errors -------------------------------------------------------------------------------------- */
+
+/* The result of a call. Values are stable: they are never renumbered, and equal the exit codes of the command. */
+typedef int32_t mien_status;
+enum {
+  MIEN_OK = 0,        /* done */
+  MIEN_INTERNAL = 1,  /* a bug in mien: please report the message */
+  MIEN_ARGUMENT = 2,  /* the call itself is wrong: a NULL, a size, a name that is not known */
+  MIEN_INPUT = 3,     /* a file or its bytes are not what they should be, or cannot be read */
+  MIEN_RESOURCE = 4,  /* memory, disk, threads, a device or an instruction set is missing */
+  MIEN_CANCELLED = 5, /* the progress callback asked to stop */
+};
+
+/* Caller-owned. `message` is always NUL-terminated; it is cut at a UTF-8 boundary when it would be longer. */
+typedef struct mien_error {
+  mien_status code;
+  char message[1016];
+} mien_error;
+
+/* A static English name of a status, "input" for MIEN_INPUT; "unknown" for other numbers. Never NULL. */
+MIEN_API const char *mien_status_name(mien_status status);
+
+/* The version of the library that runs, "0.1.0". Static. */
+MIEN_API const char *mien_version(void);
+
+/* ---- Model --------------------------------------------------------------------------------------------------- */
+
+typedef struct mien_model mien_model;
+
+/* One label's threshold, in [0, 1]; rounded to float32. */
+typedef struct mien_threshold {
+  const char *label;
+  double value;
+} mien_threshold;
+
+/*
+ * How to open a model. Thresholds are taken from the first of: `thresholds_json`, `thresholds_path`, `threshold`, a
+ * file thresholds.json in the model's folder, and 0.5 for every label (mien_model_thresholds_from tells which).
+ * Giving two of the first three is MIEN_ARGUMENT. `overrides` are applied last.
+ */
+typedef struct mien_model_options {
+  size_t size;                 /* sizeof(mien_model_options) */
+  const char *thresholds_path; /* a JSON object {label: number in [0, 1]} with exactly the head's labels */
+  const char *thresholds_json; /* the same, as bytes; need not be terminated */
+  size_t thresholds_json_bytes;
+  const double *threshold;         /* one number in [0, 1] for all labels */
+  const mien_threshold *overrides; /* [n_overrides] single labels */
+  size_t n_overrides;
+  const char *labels_path; /* names for a fused (N,L) output without class labels: UTF-8 text, a label a line */
+} mien_model_options;
+
+/*
+ * Opens a linear multi-label head from `path`: an ONNX file, or a folder with a model.onnx in it. Any exporter's graph
+ * that is an affine map followed by a sigmoid is accepted; everything else is refused (MIEN_INPUT) with the node's name
+ * and the reason. Tensors in external files are read from the model's folder only. `options` may be NULL.
+ * On success *model is a new reference, to be released. Thread-safe.
+ */
+MIEN_API MIEN_MUST_USE mien_status mien_model_open(const char *path, const mien_model_options *options,
+                                                   mien_model **model, mien_error *error);
+
+/*
+ * The same from `size` bytes of an ONNX file in memory, which may be freed or changed after the call. External data is
+ * refused, and no thresholds.json is looked for.
+ */
+MIEN_API MIEN_MUST_USE mien_status mien_model_open_memory(const void *bytes, size_t size,
+                                                          const mien_model_options *options, mien_model **model,
+                                                          mien_error *error);
+
+/* Adds and drops a reference; the last release frees the model. Thread-safe. NULL is ignored by release. */
+MIEN_API mien_model *mien_model_retain(mien_model *model);
+MIEN_API void mien_model_release(mien_model *model);
+
+/* L ≥ 1, and D ≥ 1. */
+MIEN_API size_t mien_model_label_count(const mien_model *model);
+MIEN_API size_t mien_model_dim(const mien_model *model);
+
+/*
+ * The name of label `index` in the head's order (ONNX output order), UTF-8; and its threshold. NULL and NaN when
+ * `index` is not below L. The string lives as long as the model.
+ */
+MIEN_API const char *mien_model_label_name(const mien_model *model, size_t index);
+MIEN_API float mien_model_threshold(const mien_model *model, size_t index);
+
+/* Where the thresholds came from. */
+typedef int32_t mien_thresholds_from;
+enum {
+  MIEN_THRESHOLDS_DEFAULT = 0, /* nothing was given or found: 0.5 for every label; worth a warning to a user */
+  MIEN_THRESHOLDS_OPTIONS = 1, /* the options: a file, JSON, or one number for all */
+  MIEN_THRESHOLDS_FOUND = 2,   /* thresholds.json in the model's folder */
+};
+MIEN_API mien_thresholds_from mien_model_thresholds_from(const mien_model *model);
+
+/*
+ * What the model is, as one JSON object in UTF-8, NUL-terminated, that lives as long as the model:
+ * "labels" [string], "dim", "thresholds" [number, in label order], "thresholds_from" ("default", "options", "found"),
+ * "link" ("sigmoid"), "dtype" ("f32"), "format" ("onnx"), "ir_version", "producer", "producer_version",
+ * "opsets" {domain: version}, "input", "operators" {name: count of those met on the way to the scores}.
+ */
+MIEN_API const char *mien_model_describe(const mien_model *model);
+
+/* ---- Session ------------------------------------------------------------------------------------------------- */
+
+typedef struct mien_session mien_session;
+
+typedef int32_t mien_device;
+enum {
+  MIEN_DEVICE_CPU = 0,
+};
+
+/*
+ * Called between pieces of work, on the thread that called into the session, with rows done so far of `n_rows`.
+ * Return 0 to go on; anything else stops the call with MIEN_CANCELLED, and what was written of the results is
+ * unspecified.
+ */
+typedef int (*mien_progress)(void *user, size_t rows_done, size_t n_rows);
+
+typedef struct mien_session_options {
+  size_t size; /* sizeof(mien_session_options) */
+  mien_device device;
+  uint32_t threads; /* 0 means 1: the calling thread. At most 1024 */
+  mien_progress progress;
+  void *progress_user;
+} mien_session_options;
+
+/*
+ * Makes a session for `model` and keeps the model alive. The instruction set is the best that the CPU has; the
+ * environment variable MIEN_ISA narrows it to a listed one (portable, avx2, avxvnni, avx512, avx512vnni, avx512bf16,
+ * amx, neon, neondot), and a name that is unknown (MIEN_ARGUMENT) or not available here (MIEN_RESOURCE) is an error.
+ * `options` may be NULL. A session is used by one thread at a time. After fork the child can't use a session of its
+ * parent (MIEN_ARGUMENT), but may destroy it and make its own.
+ */
+MIEN_API MIEN_MUST_USE mien_status mien_session_create(mien_model *model, const mien_session_options *options,
+                                                       mien_session **session, mien_error *error);
+MIEN_API void mien_session_destroy(mien_session *session);
+
+/* The instruction set that the session runs, "avx512". Static. */
+MIEN_API const char *mien_session_isa(const mien_session *session);
+
+/* ---- Labelling ----------------------------------------------------------------------------------------------- */
+
+typedef int32_t mien_dtype;
+enum {
+  MIEN_F32 = 0, /* IEEE binary32 */
+  MIEN_F16 = 1, /* IEEE binary16 */
+  MIEN_F64 = 2, /* IEEE binary64; rounded to float32 first */
+};
+
+/* n rows of D numbers in memory, the machine's byte order. `data` is aligned to its element. */
+typedef struct mien_rows {
+  size_t size; /* sizeof(mien_rows) */
+  const void *data;
+  mien_dtype dtype;
+  size_t stride; /* elements from a row to the next, at least D; 0 means D */
+} mien_rows;
+
+/* What became of a row. */
+typedef uint8_t mien_row_status;
+enum {
+  MIEN_ROW_OK = 0,
+  MIEN_ROW_NOT_FINITE = 1, /* NaN or infinity in the row (as float32), or a sum of it beyond float32: its words are 0
+                              and its scores NaN */
+};
+
+/* Where results go: the caller's arrays, each may be NULL. They must not overlap the rows. */
+typedef struct mien_results {
+  size_t size;             /* sizeof(mien_results) */
+  uint32_t *words;         /* [n × ⌈L/32⌉] label l is bit l mod 32 of word l div 32; bits past L are 0 */
+  float *scores;           /* [n × L] */
+  mien_row_status *status; /* [n] */
+  size_t n_bad;            /* out: how many rows are not MIEN_ROW_OK */
+} mien_results;
+
+/* Words a row: ⌈L/32⌉. */
+MIEN_API size_t mien_model_words(const mien_model *model);
+
+/*
+ * Scores and labels of n embeddings (n may be 0). Words are exactly score > threshold of the scores that this session
+ * would write. A bad row is marked and does not fail the call. Source of the scores: float32 sums over fixed-order
+ * lanes, then 1 / (1 + exp(-z)).
+ */
+MIEN_API MIEN_MUST_USE mien_status mien_label_embeddings(mien_session *session, const mien_rows *rows, size_t n,
+                                                         mien_results *results, mien_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Instruction sets: what this CPU and its system offer, and what MIEN_ISA narrows it to. */
+#ifndef MIEN_BASE_CPU_H
+#define MIEN_BASE_CPU_H
+
+#include <stdbool.h>
+
+#include "base/status.h"
+
+/* In each family every one contains those before it that its CPU has. */
+typedef enum mien_isa {
+  MIEN_ISA_PORTABLE,
+  MIEN_ISA_AVX2,       /* AVX2, FMA, F16C */
+  MIEN_ISA_AVXVNNI,    /* and AVX-VNNI */
+  MIEN_ISA_AVX512,     /* AVX-512 F, BW, DQ, VL */
+  MIEN_ISA_AVX512VNNI, /* and VNNI */
+  MIEN_ISA_AVX512BF16, /* and BF16 */
+  MIEN_ISA_AMX,        /* and AMX tiles with int8 and bf16 */
+  MIEN_ISA_NEON,       /* AArch64 */
+  MIEN_ISA_NEONDOT,    /* and the dot product */
+  MIEN_ISA_COUNT
+} mien_isa;
+
+const char *mien_isa_name(mien_isa isa);
+
+/* Whether this CPU and its operating system can run it. */
+bool mien_isa_available(mien_isa isa);
+
+/* The best available one, or the one that the environment variable MIEN_ISA names. */
+MIEN_MUST_USE mien_status mien_isa_choose(mien_isa *isa, mien_error *error);
+
+/* CPUs that this process may run on, at least 1. */
+unsigned mien_cpu_count(void);
+
+#endif

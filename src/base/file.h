@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole files into memory. */
+#ifndef MIEN_BASE_FILE_H
+#define MIEN_BASE_FILE_H
+
+#include "base/status.h"
+
+/*
+ * Reads a regular file of at most `max_bytes` into fresh memory with a NUL behind it (not counted in *size), to be
+ * freed with mien_free. Folders, devices and larger files are refused (MIEN_INPUT), naming the path and the reason.
+ */
+MIEN_MUST_USE mien_status mien_file_read(const char *path, size_t max_bytes, unsigned char **bytes, size_t *size,
+                                         mien_error *error);
+
+/*
+ * Reads exactly `bytes` bytes at `offset` of an open file; MIEN_INPUT when the file ends before, naming `path`.
+ * Safe from several threads at once on one descriptor.
+ */
+MIEN_MUST_USE mien_status mien_file_read_at(int fd, const char *path, unsigned long long offset, void *buffer,
+                                            size_t bytes, mien_error *error);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the commands share: errors, numbers, the model's options, signals. */
+#ifndef MIEN_CLI_CLI_H
+#define MIEN_CLI_CLI_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mien/mien.h"
+
+/* ---- Commands: argv[0] is the command's name; each returns the exit code ------------------------------------- */
+
+int cli_label(int argc, char **argv);
+int cli_inspect(int argc, char **argv);
+int cli_bench(int argc, char **argv);
+
+/* ---- Errors -------------------------------------------------------------------------------------------------- */
+
+/* "mien: COMMAND: …" and where help is, on stderr; returns MIEN_ARGUMENT. */
+__attribute__((format(printf, 2, 3))) int cli_usage(const char *command, const char *format, ...);
+
+/* "mien: MESSAGE" on stderr, with the hint of cli_usage where the call was wrong; returns the error's code. */
+int cli_report(const char *command, const mien_error *error);
+
+/* What getopt_long did not take: says which option, returns MIEN_ARGUMENT. `opt` is its result, '?' or ':'. */
+int cli_bad_option(const char *command, int opt, char **argv);
+
+/* Flushes what was printed; a failure is reported. Returns the exit code. */
+int cli_flush_stdout(void);
+
+/* ---- Numbers of the command line: the whole text, in range, else false ---------------------------------------- */
+
+bool cli_parse_uint(const char *text, uint64_t least, uint64_t most, uint64_t *number);
+bool cli_parse_probability(const char *text, double *number);
+
+/* ---- The model's options, the same in every command that takes a model ---------------------------------------- */
+
+enum {
+  CLI_HEAD = 256, /* getopt_long values; the commands' own begin at CLI_OWN */
+  CLI_MODEL,
+  CLI_ENCODER,
+  CLI_THRESHOLDS,
+  CLI_THRESHOLD,
+  CLI_LABELS,
+  CLI_DTYPE,
+  CLI_OWN,
+};
+
+/* clang-format off */
+#define CLI_MODEL_OPTIONS                                    \
+  {"head", required_argument, NULL, CLI_HEAD},               \
+  {"model", required_argument, NULL, CLI_MODEL},             \
+  {"encoder", required_argument, NULL, CLI_ENCODER},         \
+  {"thresholds", required_argument, NULL, CLI_THRESHOLDS},   \
+  {"threshold", required_argument, NULL, CLI_THRESHOLD},     \
+  {"labels", required_argument, NULL, CLI_LABELS},           \
+  {"dtype", required_argument, NULL, CLI_DTYPE}
+/* clang-format on */
+
+/* The lines of --help on these. */
+extern const char cli_model_help[];
+
+typedef struct cli_model {
+  const char *head, *model, *thresholds_path, *labels_path;
+  bool has_threshold;
+  double threshold;
+  mien_threshold *overrides; /* labels are copies */
+  size_t n_overrides;
+  char default_path[4096]; /* where the shipped model was found */
+} cli_model;
+
+/* Takes an option's value; the exit code of a usage error, or MIEN_OK. */
+int cli_model_option(cli_model *arguments, const char *command, int opt, const char *value);
+
+/* Opens what the options name, the shipped model for none, and warns of missing thresholds. Returns the exit code. */
+int cli_model_open(cli_model *arguments, const char *command, mien_model **model);
+
+/* The path that was opened, or would be; NULL when there is none. */
+const char *cli_model_path(cli_model *arguments);
+
+void cli_model_free(cli_model *arguments);
+
+/* ---- Signals ------------------------------------------------------------------------------------------------- */
+
+/* Set by SIGINT, SIGTERM and SIGHUP once cli_catch_signals was called; a second signal ends the process at once. */
+extern atomic_bool cli_cancelled;
+void cli_catch_signals(void);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mien inspect: what a model is, or which instruction sets this CPU has. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "base/json.h"
+#include "base/number.h"
+#include "cli/cli.h"
+
+static const char command[] = "inspect";
+
+static int help(void) {
+  printf("Usage: mien inspect [OPTION]... PATH\n"
+         "       mien inspect --cpu [--json]\n"
+         "\n"
+         "Shows what the model at PATH (an ONNX file, or a folder with a model.onnx in it) is: labels in the order of\n"
+         "every output, thresholds, dimension, who exported it, and the operators between its input and its scores.\n"
+         "\n"
+         "  --json                one JSON object on stdout: labels, dim, thresholds (in label order),\n"
+         "                        thresholds_from, link, dtype, format, ir_version, producer, producer_version,\n"
+         "                        opsets, input, operators\n"
+         "  --cpu                 this CPU's instruction sets: which are available, which one runs\n"
+         "  --thresholds FILE     a JSON object {label: number in [0, 1]} with exactly the head's labels\n"
+         "  --threshold X         one threshold in [0, 1] for all labels; LABEL=X: one label's\n"
+         "  --labels FILE         a label a line, for a head whose one output has no class labels\n"
+         "  --help                show this\n"
+         "\n"
+         "Exit codes: 0 done, 1 a bug, 2 usage, 3 bad input, 4 memory, disk or device missing.\n");
+  return cli_flush_stdout();
+}
+
+static int inspect_cpu(bool json) {
+  mien_isa chosen;
+  mien_error error;
+  if (mien_isa_choose(&chosen, &error) != MIEN_OK) return cli_report(command, &error);
+  if (json) printf("{\"cpus\":%u,\"isas\":[", mien_cpu_count());
+  for (int i = 0; i < MIEN_ISA_COUNT; i++) {
+    const char *name = mien_isa_name((mien_isa)i);
+    bool available = mien_isa_available((mien_isa)i), runs = i == (int)chosen;
+    if (json) {
+      printf("%s{\"isa\":\"%s\",\"available\":%s,\"chosen\":%s}", i ? "," : "", name, available ? "true" : "false",
+             runs ? "true" : "false");
+    } else {
+      printf("%-12s%s%s\n", name, available ? "available" : "-", runs ? ", chosen" : "");
+    }
+  }
+  if (json) {
+    printf("]}\n");
+  } else {
+    printf("%u CPU%s for this process\n", mien_cpu_count(), mien_cpu_count() == 1 ? "" : "s");
+  }
+  return cli_flush_stdout();
+}
+
+/* Text out of a model's file, which must not steer a terminal. */
+static void print_plain(const char *text) {
+  for (; *text; text++) putchar((unsigned char)*text < 0x20 || *text == 0x7F ? '?' : *text);
+}
+
+static void print_number(double value) {
+  char text[MIEN_NUMBER_CHARS];
+  size_t length = mien_format_float(text, (float)value);
+  printf("%.*s", (int)length, text);
+}
+
+static void print_field(const json_t *description, const char *key, const char *title) {
+  const json_t *value = json_object_get(description, key);
+  if (!value || (json_is_string(value) && json_string_length(value) == 0)) return;
+  printf("%-14s", title);
+  if (json_is_string(value)) print_plain(json_string_value(value));
+  if (json_is_integer(value)) printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
+  if (json_is_object(value)) {
+    const char *name;
+    json_t *number;
+    bool first = true;
+    json_object_foreach((json_t *)value, name, number) {
+      printf("%s", first ? "" : ", ");
+      print_plain(name[0] ? name : "ai.onnx");
+      printf(" %" JSON_INTEGER_FORMAT, json_integer_value(number));
+      first = false;
+    }
+  }
+  putchar('\n');
+}
+
+/* Characters, not bytes: what a name takes on a terminal. */
+static int width(const char *text) {
+  int count = 0;
+  for (; *text; text++) count += ((unsigned char)*text & 0xC0) != 0x80;
+  return count;
+}
+
+static void print_labels(const mien_model *model) {
+  size_t n = mien_model_label_count(model);
+  int widest = width("label");
+  for (size_t i = 0; i < n; i++) {
+    int w = width(mien_model_label_name(model, i));
+    if (w > widest) widest = w;
+  }
+  printf("\n%5s  %-*s  %s\n", "index", widest, "label", "threshold");
+  for (size_t i = 0; i < n; i++) {
+    const char *name = mien_model_label_name(model, i);
+    printf("%5zu  ", i);
+    print_plain(name);
+    printf("%*s  ", widest - width(name), "");
+    print_number((double)mien_model_threshold(model, i));
+    putchar('\n');
+  }
+}
+
+static int print_model(const mien_model *model, const char *path) {
+  static const struct {
+    const char *key, *title;
+  } fields[] = {
+      {"format", "format"},
+      {"dim", "dimension"},
+      {"link", "link"},
+      {"dtype", "dtype"},
+      {"producer", "producer"},
+      {"producer_version", "version"},
+      {"ir_version", "IR version"},
+      {"opsets", "opsets"},
+      {"input", "input"},
+      {"operators", "operators"},
+      {"thresholds_from", "thresholds"},
+  };
+  const char *text = mien_model_describe(model);
+  json_t *description;
+  mien_error error;
+  if (mien_json_parse_object(text, strlen(text), path, &description, &error) != MIEN_OK)
+    return cli_report(command, &error);
+  printf("%-14s", "model");
+  print_plain(path);
+  putchar('\n');
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) print_field(description, fields[i].key, fields[i].title);
+  printf("%-14s%zu\n", "labels", mien_model_label_count(model));
+  json_decref(description);
+  print_labels(model);
+  return cli_flush_stdout();
+}
+
+static int inspect_model(cli_model *arguments, bool json) {
+  mien_model *model = NULL;
+  int code = cli_model_open(arguments, command, &model);
+  if (code != MIEN_OK) return code;
+  if (json) {
+    printf("%s\n", mien_model_describe(model));
+    code = cli_flush_stdout();
+  } else {
+    code = print_model(model, cli_model_path(arguments));
+  }
+  mien_model_release(model);
+  return code;
+}
+
+int cli_inspect(int argc, char **argv) {
+  enum { JSON = CLI_OWN, CPU, HELP };
+  static const struct option options[] = {{"json", no_argument, NULL, JSON},
+                                          {"cpu", no_argument, NULL, CPU},
+                                          {"help", no_argument, NULL, HELP},
+                                          CLI_MODEL_OPTIONS,
+                                          {NULL, 0, NULL, 0}};
+  cli_model arguments = {0};
+  bool json = false, cpu = false;
+  int code = MIEN_OK, opt;
+  while (code == MIEN_OK && (opt = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+    if (opt == HELP) {
+      cli_model_free(&arguments);
+      return help();
+    }
+    if (opt == '?' || opt == ':') {
+      code = cli_bad_option(command, opt, argv);
+    } else if (opt == JSON || opt == CPU) {
+      json |= opt == JSON;
+      cpu |= opt == CPU;
+    } else {
+      code = cli_model_option(&arguments, command, opt, optarg);
+    }
+  }
+  int paths = argc - optind;
+  if (code == MIEN_OK && cpu && paths > 0) code = cli_usage(command, "--cpu takes no PATH, found '%s'", argv[optind]);
+  if (code == MIEN_OK && !cpu && paths > 1) code = cli_usage(command, "expected one PATH, found %d", paths);
+  if (code == MIEN_OK && !cpu && paths == 1) code = cli_model_option(&arguments, command, CLI_HEAD, argv[optind]);
+  if (code == MIEN_OK) code = cpu ? inspect_cpu(json) : inspect_model(&arguments, json);
+  cli_model_free(&arguments);
+  return code;
+}

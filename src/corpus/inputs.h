@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which inputs a user means by files, folders, patterns and "-", and what format each is in. */
+#ifndef MIEN_CORPUS_INPUTS_H
+#define MIEN_CORPUS_INPUTS_H
+
+#include "base/status.h"
+
+typedef enum mien_input_format {
+  MIEN_INPUT_BY_ENDING,
+  MIEN_INPUT_NPY, /* .npy */
+  MIEN_INPUT_F32, /* raw little-endian float32, rows of the head's dimension */
+} mien_input_format;
+
+typedef struct mien_input {
+  char *path;               /* "-" is standard input */
+  mien_input_format format; /* never BY_ENDING */
+} mien_input;
+
+typedef struct mien_inputs {
+  mien_input *items;
+  size_t count, capacity;
+} mien_inputs;
+
+/*
+ * Adds what each of `arguments` stands for, in order: "-"; an existing file; a folder: its files that end in .npy or
+ * .f32, or with a format given all of them, by name, hidden ones and subfolders aside; else a glob pattern, sorted.
+ * An argument that stands for nothing, or for text, is MIEN_INPUT. *inputs starts as zeros and is freed by the caller,
+ * after a failure too.
+ */
+MIEN_MUST_USE mien_status mien_inputs_add(mien_inputs *inputs, char *const *arguments, size_t n_arguments,
+                                          mien_input_format format, mien_error *error);
+void mien_inputs_free(mien_inputs *inputs);
+
+/* How a path is called in messages: itself, or "stdin" for "-". */
+const char *mien_input_name(const char *path);
+
+#endif

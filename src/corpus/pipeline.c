@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The run: workers claim chunks, label and format them side by side, and write in row order. */
+#include "corpus/pipeline.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "base/threads.h"
+
+typedef struct run run;
+
+typedef struct worker {
+  mien_session *session;
+  mien_block block;
+  uint64_t sequence;   /* the chunk's number: 0, 1, 2, … in row order */
+  pthread_cond_t turn; /* signalled when a chunk of this slot's number may be written */
+} worker;
+
+/*
+ * A worker holds one chunk at a time, so the numbers claimed and not yet written are at most `threads`, one behind
+ * the other: number mod threads is a slot of its own for each, and only the next writer needs to be woken.
+ */
+struct run {
+  mien_reader *reader;
+  mien_writer *writer;
+  const mien_run_options *options;
+  unsigned threads;
+
+  pthread_mutex_t claim_lock; /* of the reader and these */
+  uint64_t next_claim;
+  bool claims_end;
+
+  pthread_mutex_t turn_lock; /* of these; the summary and the writer belong to the worker whose turn it is */
+  uint64_t next_turn;
+  bool failed;
+
+  mien_status status;
+  mien_error error;
+  mien_run_summary summary;
+  worker workers[]; /* [threads] */
+};
+
+static bool is_cancelled(const run *r) {
+  return r->options->cancel && atomic_load_explicit(r->options->cancel, memory_order_relaxed);
+}
+
+/* A failure to claim has its number too: what was claimed before it is written first. */
+static mien_status claim(run *r, worker *w, bool *end, mien_error *error) {
+  pthread_mutex_lock(&r->claim_lock);
+  *end = r->claims_end;
+  mien_status status = MIEN_OK;
+  if (!*end) {
+    w->sequence = r->next_claim;
+    status = is_cancelled(r) ? mien_fail(error, MIEN_CANCELLED, "interrupted")
+                             : r->reader->claim(r->reader, &w->block.chunk, error);
+    *end = status == MIEN_OK && w->block.chunk.n_rows == 0;
+    r->claims_end = *end || status != MIEN_OK;
+    if (!*end) r->next_claim++;
+  }
+  pthread_mutex_unlock(&r->claim_lock);
+  return status;
+}
+
+static void stop_claims(run *r) {
+  pthread_mutex_lock(&r->claim_lock);
+  r->claims_end = true;
+  pthread_mutex_unlock(&r->claim_lock);
+}
+
+/* False when the run has failed before this chunk. */
+static bool wait_for_turn(run *r, const worker *w) {
+  pthread_mutex_lock(&r->turn_lock);
+  while (r->next_turn != w->sequence && !r->failed)
+    pthread_cond_wait(&r->workers[w->sequence % r->threads].turn, &r->turn_lock);
+  bool mine = !r->failed;
+  pthread_mutex_unlock(&r->turn_lock);
+  return mine;
+}
+
+static void end_turn(run *r, const worker *w, mien_status status, const mien_error *error) {
+  if (status != MIEN_OK) stop_claims(r);
+  pthread_mutex_lock(&r->turn_lock);
+  r->next_turn = w->sequence + 1;
+  if (status != MIEN_OK) {
+    r->failed = true;
+    r->status = status;
+    r->error = *error;
+    for (unsigned i = 0; i < r->threads; i++) pthread_cond_broadcast(&r->workers[i].turn);
+  } else {
+    pthread_cond_signal(&r->workers[r->next_turn % r->threads].turn);
+  }
+  pthread_mutex_unlock(&r->turn_lock);
+}
+
+static mien_status label(run *r, worker *w, mien_error *error) {
+  mien_block *block = &w->block;
+  mien_status status = r->reader->fill(r->reader, &block->chunk, error);
+  if (status != MIEN_OK) return status;
+  mien_rows rows = {.size = sizeof rows, .data = block->chunk.data, .dtype = block->chunk.dtype};
+  status = mien_label_embeddings(w->session, &rows, block->chunk.n_rows, &block->results, error);
+  if (status != MIEN_OK) return status;
+  return mien_row_format_run(mien_writer_rows(r->writer), block, error);
+}
+
+/* "NAME: row 3 (row 103 of all): not finite: column 5 is NaN", and what is left of the message. */
+static mien_status fail_bad_row(const run *r, const mien_block *block, size_t row, uint64_t found, mien_error *error) {
+  char explanation[128], of_all[64] = "", limit[96] = "";
+  mien_block_explain(block, row, explanation, sizeof explanation);
+  const mien_inputs *inputs = r->reader->inputs;
+  if (inputs->count > 1) snprintf(of_all, sizeof of_all, " (row %" PRIu64 " of all)", block->chunk.first_row + row);
+  if (!r->options->fail_on_bad)
+    snprintf(limit, sizeof limit, ": expected at most %" PRIu64 " bad rows, found %" PRIu64, r->options->max_bad,
+             found);
+  return mien_fail(error, MIEN_INPUT, "%s: row %" PRIu64 "%s: not finite: %s%s",
+                   mien_input_name(inputs->items[block->chunk.input].path), block->chunk.first_row_in_input + row,
+                   of_all, explanation, limit);
+}
+
+/* Fails with the bad row that passes the limit, where there is one. */
+static mien_status check_bad_rows(run *r, const mien_block *block, mien_error *error) {
+  uint64_t limit = r->options->fail_on_bad ? 0 : r->options->max_bad, before = r->summary.n_bad;
+  r->summary.n_bad += block->results.n_bad;
+  if (r->summary.n_bad <= limit) return MIEN_OK;
+  for (size_t i = 0; i < block->chunk.n_rows; i++) {
+    if (block->results.status[i] == MIEN_ROW_OK || ++before <= limit) continue;
+    return fail_bad_row(r, block, i, before, error);
+  }
+  return mien_fail(error, MIEN_INTERNAL, "bad rows were counted but not marked");
+}
+
+static mien_status write_block(run *r, const worker *w, mien_error *error) {
+  if (is_cancelled(r)) return mien_fail(error, MIEN_CANCELLED, "interrupted");
+  mien_status status = check_bad_rows(r, &w->block, error);
+  if (status == MIEN_OK) status = mien_writer_write(r->writer, &w->block, error);
+  if (status != MIEN_OK) return status;
+  r->summary.n_rows += w->block.chunk.n_rows;
+  r->summary.n_labels += w->block.n_labels;
+  if (r->options->progress) r->options->progress(r->options->progress_user, &r->summary);
+  return MIEN_OK;
+}
+
+static void work(void *user, unsigned index) {
+  run *r = user;
+  worker *w = &r->workers[index];
+  for (;;) {
+    mien_error error = {0};
+    bool end;
+    mien_status status = claim(r, w, &end, &error);
+    if (end) return;
+    if (status == MIEN_OK) status = label(r, w, &error);
+    if (!wait_for_turn(r, w)) return;
+    if (status == MIEN_OK) status = write_block(r, w, &error);
+    end_turn(r, w, status, &error);
+    if (status != MIEN_OK) return;
+  }
+}
+
+static void destroy(run *r) {
+  for (unsigned i = 0; i < r->threads; i++) {
+    mien_session_destroy(r->workers[i].session);
+    mien_block_free(&r->workers[i].block);
+    pthread_cond_destroy(&r->workers[i].turn);
+  }
+  pthread_mutex_destroy(&r->claim_lock);
+  pthread_mutex_destroy(&r->turn_lock);
+  mien_free(r);
+}
+
+static run *create(mien_reader *reader, mien_writer *writer, const mien_run_options *options, mien_error *error) {
+  unsigned threads = options->threads > 0 ? options->threads : 1;
+  uint64_t chunks = reader->n_rows / reader->chunk_rows + 1;
+  if (reader->n_rows != MIEN_ROWS_UNKNOWN && threads > chunks) threads = (unsigned)chunks;
+  size_t bytes = sizeof(run) + threads * sizeof(worker);
+  run *r = mien_alloc(1, bytes);
+  if (!r) {
+    (void)mien_fail_memory(error, "workers", bytes);
+    return NULL;
+  }
+  r->reader = reader;
+  r->writer = writer;
+  r->options = options;
+  r->threads = r->summary.threads = threads;
+  pthread_mutex_init(&r->claim_lock, NULL);
+  pthread_mutex_init(&r->turn_lock, NULL);
+  for (unsigned i = 0; i < threads; i++) pthread_cond_init(&r->workers[i].turn, NULL);
+  return r;
+}
+
+static mien_status start_workers(run *r, mien_model *model, mien_error *error) {
+  bool with_scores = mien_row_format_needs_scores(mien_writer_rows(r->writer));
+  mien_status status = MIEN_OK;
+  for (unsigned i = 0; status == MIEN_OK && i < r->threads; i++) {
+    mien_session_options options = {.size = sizeof options, .threads = 1};
+    status = mien_session_create(model, &options, &r->workers[i].session, error);
+    if (status == MIEN_OK) status = mien_block_init(&r->workers[i].block, r->reader, model, with_scores, error);
+  }
+  if (status == MIEN_OK) r->summary.isa = mien_session_isa(r->workers[0].session);
+  return status;
+}
+
+mien_status mien_run(mien_model *model, mien_reader *reader, mien_writer *writer, const mien_run_options *options,
+                     mien_run_summary *summary, mien_error *error) {
+  run *r = create(reader, writer, options, error);
+  if (!r) return MIEN_RESOURCE;
+  mien_pool *pool = NULL;
+  mien_status status = start_workers(r, model, error);
+  if (status == MIEN_OK) status = mien_pool_create(r->threads, &pool, error);
+  if (status == MIEN_OK) {
+    mien_pool_run(pool, work, r);
+    status = r->status;
+    if (status != MIEN_OK && error) *error = r->error;
+  }
+  mien_pool_destroy(pool);
+  if (status == MIEN_OK) status = mien_writer_finish(writer, error);
+  *summary = r->summary;
+  destroy(r);
+  return status;
+}

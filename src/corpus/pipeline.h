@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The run: workers claim chunks from a reader, label and format them side by side, and write in row order. Memory is
+ * that of the workers' blocks whatever the number of rows.
+ */
+#ifndef MIEN_CORPUS_PIPELINE_H
+#define MIEN_CORPUS_PIPELINE_H
+
+#include "corpus/reader.h"
+#include "corpus/writer.h"
+
+/* Bytes of rows a chunk: large enough for reads to run at full speed, small enough to stay in a core's L2 cache of
+ * 1 MiB from read to labels. */
+enum { MIEN_CHUNK_BYTES = 512 * 1024 };
+
+typedef struct mien_run_summary {
+  uint64_t n_rows, n_labels, n_bad; /* so far */
+  const char *isa;
+  unsigned threads;
+} mien_run_summary;
+
+typedef struct mien_run_options {
+  unsigned threads;          /* at least 1; fewer are started when there are fewer chunks */
+  bool fail_on_bad;          /* the first bad row ends the run with MIEN_INPUT */
+  uint64_t max_bad;          /* one more than these ends the run with MIEN_INPUT; UINT64_MAX: none does */
+  const atomic_bool *cancel; /* set: the run ends with MIEN_CANCELLED. May be NULL */
+  /* Called after every chunk, on any of the threads, one at a time. May be NULL. */
+  void (*progress)(void *user, const mien_run_summary *summary);
+  void *progress_user;
+} mien_run_options;
+
+/*
+ * Labels all rows of `reader` into `writer` and finishes it. Of several failures the first in row order is the one
+ * that is told.
+ */
+MIEN_MUST_USE mien_status mien_run(mien_model *model, mien_reader *reader, mien_writer *writer,
+                                   const mien_run_options *options, mien_run_summary *summary, mien_error *error);
+
+#endif

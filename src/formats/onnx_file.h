@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An ONNX file's bytes to protobuf-c's structures. */
+#ifndef MIEN_FORMATS_ONNX_FILE_H
+#define MIEN_FORMATS_ONNX_FILE_H
+
+#include "base/status.h"
+#include "onnx.pb-c.h"
+
+/*
+ * Scans and unpacks. What is plainly another kind of file (a web page, a Git LFS pointer, an archive, …) is called by
+ * its name. `where` names the file in messages. *model is freed with mien_onnx_free.
+ */
+MIEN_MUST_USE mien_status mien_onnx_unpack(const unsigned char *bytes, size_t size, const char *where,
+                                           Onnx__ModelProto **model, mien_error *error);
+void mien_onnx_free(Onnx__ModelProto *model);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end of the fold: the graph's outputs become the head's labels, weights and biases. */
+#include <float.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "formats/utf8.h"
+#include "head/fold.h"
+
+/* An output that holds scores. */
+typedef struct output {
+  const char *name;
+  const mien_value *value;
+  bool is_pair; /* (N,2) of σ(-t), σ(t): one label */
+} output;
+
+typedef struct outputs {
+  output *list; /* [n] in the file's order */
+  size_t n;
+  const char *skipped; /* an output of class labels, or NULL */
+} outputs;
+
+__attribute__((format(printf, 3, 4))) static mien_status refuse(mien_fold *fold, const char *name, const char *format,
+                                                                ...) {
+  char shown[MIEN_SHOWN_BYTES], what[256];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(what, sizeof what, format, args);
+  va_end(args);
+  return mien_fail(fold->error, MIEN_INPUT, "%s: output '%s': %s", fold->where,
+                   mien_utf8_clean(name, strlen(name), shown, sizeof shown), what);
+}
+
+/* ---- Which outputs hold scores -------------------------------------------------------------------------------- */
+
+static int compare_texts(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The first of two equal texts, NULL when all n differ. Sorts them. */
+static const char *find_double(const char **texts, size_t n) {
+  qsort(texts, n, sizeof *texts, compare_texts);
+  for (size_t i = 1; i < n; i++)
+    if (strcmp(texts[i - 1], texts[i]) == 0) return texts[i];
+  return NULL;
+}
+
+static mien_status check_names(mien_fold *fold) {
+  const Onnx__GraphProto *graph = fold->graph;
+  const char **names;
+  mien_status status = mien_fold_alloc(fold, graph->n_output, sizeof *names, &names);
+  if (status != MIEN_OK) return status;
+  for (size_t i = 0; i < graph->n_output; i++) {
+    names[i] = graph->output[i]->name;
+    if (!names[i] || !*names[i])
+      return mien_fail(fold->error, MIEN_INPUT, "%s: output %zu has no name", fold->where, i);
+  }
+  const char *twice = find_double(names, graph->n_output);
+  return twice ? refuse(fold, twice, "is given twice") : MIEN_OK;
+}
+
+/* Scores are float or double, or a sequence of maps to them; integers and strings are class labels. */
+static bool may_hold_scores(const Onnx__ValueInfoProto *info) {
+  const Onnx__TypeProto *type = info->type;
+  if (!type || type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE) return true;
+  switch (type->tensor_type->elem_type) {
+  case ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED:
+  case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT:
+  case ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE:
+  case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16:
+  case ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16: return true;
+  default: return false;
+  }
+}
+
+/* Every column is a sigmoid, and nothing done to it. */
+static mien_status check_link(mien_fold *fold, const char *name, const mien_value *value) {
+  if (value->is_half) return refuse(fold, name, "holds float16: expected scores of float or double");
+  if (value->shape.rank > 1)
+    return refuse(fold, name, "expected scores (N, labels), found %zu axes", value->shape.rank + 1);
+  for (size_t i = 0; i < value->shape.count; i++) {
+    const mien_column *c = &value->columns[i];
+    if (c->link == MIEN_LINK_IDENTITY) return refuse(fold, name, "no probability link: a linear map without a sigmoid");
+    if (c->link != MIEN_LINK_SIGMOID || c->c0 != 0 || c->c1 != 1)
+      return refuse(fold, name, "no probability link: column %zu is not a sigmoid alone", i);
+  }
+  return MIEN_OK;
+}
+
+static mien_status collect_output(mien_fold *fold, const Onnx__ValueInfoProto *info, outputs *found) {
+  const mien_value *value;
+  mien_status status = mien_fold_evaluate(fold, info->name, &value);
+  if (status != MIEN_OK) return status;
+  if (value->kind == MIEN_VALUE_SINK) {
+    found->skipped = info->name;
+    return MIEN_OK;
+  }
+  if (!mien_value_is_batch(value)) return refuse(fold, info->name, "does not depend on the embedding");
+  status = check_link(fold, info->name, value);
+  if (status != MIEN_OK) return status;
+  found->list[found->n++] = (output){info->name, value, mien_value_sums_to_one(fold, value)};
+  return MIEN_OK;
+}
+
+static mien_status collect_outputs(mien_fold *fold, outputs *found) {
+  const Onnx__GraphProto *graph = fold->graph;
+  mien_status status = check_names(fold);
+  if (status == MIEN_OK) status = mien_fold_alloc(fold, graph->n_output, sizeof *found->list, &found->list);
+  for (size_t i = 0; i < graph->n_output && status == MIEN_OK; i++) {
+    if (may_hold_scores(graph->output[i]))
+      status = collect_output(fold, graph->output[i], found);
+    else
+      found->skipped = graph->output[i]->name;
+  }
+  if (status != MIEN_OK || found->n > 0) return status;
+  if (found->skipped)
+    return refuse(fold, found->skipped, "holds class labels, and no output of the graph holds scores");
+  return mien_fail(fold->error, MIEN_INPUT, "%s: the graph has no output", fold->where);
+}
+
+/* ---- Labels' columns and names -------------------------------------------------------------------------------- */
+
+/* A label: its column, and its name if the graph has one. */
+typedef struct label {
+  const mien_column *column;
+  const char *name;
+} label;
+
+static const char *class_of(const mien_fold *fold, const mien_column *column) {
+  return column->class_index > 0 ? fold->classes[column->class_index - 1] : NULL;
+}
+
+/* Classes name the columns of a fused output when they name each, and differ: the graph may join many yes/no pairs. */
+static mien_status name_fused(mien_fold *fold, label *labels, size_t n) {
+  const char **names;
+  mien_status status = mien_fold_alloc(fold, n, sizeof *names, &names);
+  if (status != MIEN_OK) return status;
+  bool all = true;
+  for (size_t i = 0; i < n && all; i++) all = (names[i] = labels[i].name) != NULL;
+  if (all && !find_double(names, n)) return MIEN_OK;
+  for (size_t i = 0; i < n; i++) labels[i].name = NULL;
+  return MIEN_OK;
+}
+
+static mien_status label_outputs(mien_fold *fold, const outputs *found, label **labels, size_t *n) {
+  const output *first = &found->list[0];
+  const bool is_fused = found->n == 1 && !first->is_pair && first->value->shape.count > 1;
+  *n = is_fused ? first->value->shape.count : found->n;
+  mien_status status = mien_fold_alloc(fold, *n, sizeof **labels, labels);
+  if (status != MIEN_OK) return status;
+  if (is_fused) {
+    for (size_t i = 0; i < *n; i++)
+      (*labels)[i] = (label){&first->value->columns[i], class_of(fold, &first->value->columns[i])};
+    return name_fused(fold, *labels, *n);
+  }
+  for (size_t i = 0; i < *n; i++) {
+    const output *each = &found->list[i];
+    const size_t count = each->value->shape.count;
+    if (count != 1 && !each->is_pair)
+      return refuse(fold, each->name, "expected one label, as (N, 1) or (N, 2) that sums to 1, found %zu columns",
+                    count);
+    (*labels)[i] = (label){&each->value->columns[count - 1], each->name};
+  }
+  const char *class_name = class_of(fold, (*labels)[0].column);
+  if (found->n == 1 && first->is_pair && class_name) (*labels)[0].name = class_name;
+  return MIEN_OK;
+}
+
+/* Names from a file for labels that have none; for those that have, the file must say the same. */
+static mien_status name_from_file(mien_fold *fold, const char *labels_path, const label *labels, mien_head *head) {
+  mien_status status = mien_labels_read(labels_path, head->n_labels, head->labels, fold->error);
+  for (size_t i = 0; i < head->n_labels && status == MIEN_OK && labels[0].name; i++)
+    if (strcmp(head->labels[i], labels[i].name) != 0) {
+      char shown[MIEN_SHOWN_BYTES];
+      mien_utf8_clean(labels[i].name, strlen(labels[i].name), shown, sizeof shown);
+      return mien_fail(fold->error, MIEN_INPUT, "%s: label %zu: expected '%s', as %s names it, found '%s'", labels_path,
+                       i + 1, shown, fold->where, head->labels[i]);
+    }
+  return status;
+}
+
+static mien_status name_labels(mien_fold *fold, const char *labels_path, const outputs *found, const label *labels,
+                               mien_head *head) {
+  head->labels = mien_alloc(head->n_labels, sizeof *head->labels);
+  if (!head->labels) return mien_fail_memory(fold->error, fold->where, head->n_labels * sizeof *head->labels);
+  if (labels_path) return name_from_file(fold, labels_path, labels, head);
+  if (!labels[0].name)
+    return refuse(fold, found->list[0].name, "the graph does not name its %zu labels: --labels FILE gives them",
+                  head->n_labels);
+  for (size_t i = 0; i < head->n_labels; i++) {
+    head->labels[i] = mien_copy_text(labels[i].name, strlen(labels[i].name));
+    if (!head->labels[i]) return mien_fail_memory(fold->error, fold->where, strlen(labels[i].name));
+  }
+  return mien_labels_check(head->labels, head->n_labels, fold->where, fold->error);
+}
+
+/* ---- Weights -------------------------------------------------------------------------------------------------- */
+
+static mien_status check_number(mien_fold *fold, const char *label_name, double number, const char *what) {
+  if (fabs(number) <= FLT_MAX) return MIEN_OK;
+  return mien_fail(fold->error, MIEN_INPUT, "%s: label '%s': %s: expected a finite float32, found %g", fold->where,
+                   label_name, what, number);
+}
+
+static mien_status fill_weights(mien_fold *fold, const label *labels, mien_head *head) {
+  size_t n_weights, bytes;
+  const size_t dim = head->dim;
+  if (!mien_size_mul(head->n_labels, dim, &n_weights) || n_weights > MIEN_MAX_WEIGHTS ||
+      !mien_size_mul(n_weights, sizeof(double), &bytes) || bytes > fold->bytes_left)
+    return mien_fail(fold->error, MIEN_INPUT, "%s: a head of %zu labels × %zu dimensions is too large for its file",
+                     fold->where, head->n_labels, dim);
+  head->weights = mien_alloc(n_weights, sizeof(double));
+  head->bias = mien_alloc(head->n_labels, sizeof(double));
+  if (!head->weights || !head->bias) return mien_fail_memory(fold->error, fold->where, bytes);
+  for (size_t i = 0; i < head->n_labels; i++) {
+    const mien_column *c = labels[i].column;
+    double *weights = head->weights + i * dim;
+    if (c->row)
+      for (size_t k = 0; k < dim; k++) weights[k] = c->scale * c->row[k];
+    else
+      weights[c->unit] = c->scale;
+    head->bias[i] = c->bias;
+    mien_status status = MIEN_OK;
+    for (size_t k = 0; k < dim && status == MIEN_OK; k++)
+      if (!(fabs(weights[k]) <= FLT_MAX)) {
+        char what[40];
+        snprintf(what, sizeof what, "weight %zu", k);
+        status = check_number(fold, head->labels[i], weights[k], what);
+      }
+    if (status == MIEN_OK) status = check_number(fold, head->labels[i], c->bias, "bias");
+    if (status != MIEN_OK) return status;
+  }
+  return MIEN_OK;
+}
+
+mien_status mien_fold_outputs(mien_fold *fold, const char *labels_path, unsigned char *used, mien_head *head) {
+  outputs found = {0};
+  label *labels;
+  mien_status status = collect_outputs(fold, &found);
+  if (status == MIEN_OK) status = label_outputs(fold, &found, &labels, &head->n_labels);
+  if (status != MIEN_OK) return status;
+  head->dim = fold->dim;
+  if (head->n_labels > MIEN_MAX_LABELS)
+    return mien_fail(fold->error, MIEN_INPUT, "%s: expected at most %d labels, found %zu", fold->where, MIEN_MAX_LABELS,
+                     head->n_labels);
+  status = name_labels(fold, labels_path, &found, labels, head);
+  if (status == MIEN_OK) status = fill_weights(fold, labels, head);
+  for (size_t i = 0; i < found.n && status == MIEN_OK; i++) mien_fold_mark(fold, found.list[i].name, used);
+  return status;
+}

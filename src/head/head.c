@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From an ONNX file's bytes to a head with its origin. */
+#include "head/head.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "formats/onnx_file.h"
+#include "formats/utf8.h"
+#include "head/fold.h"
+
+/* How messages call bytes without a path. */
+static const char MEMORY[] = "<memory>";
+
+void mien_head_destroy(mien_head *head) {
+  if (!head) return;
+  for (size_t i = 0; head->labels && i < head->n_labels; i++) mien_free(head->labels[i]);
+  mien_free(head->labels);
+  mien_free(head->weights);
+  mien_free(head->bias);
+  json_decref(head->origin);
+  mien_free(head);
+}
+
+/* ---- Origin: what is worth telling of the file ---------------------------------------------------------------- */
+
+/* A string of the file as JSON, whatever its bytes; NULL without memory. Long ones are cut. */
+static json_t *text_of(const char *text) {
+  char clean[512];
+  return json_string(mien_utf8_clean(text ? text : "", text ? strlen(text) : 0, clean, sizeof clean));
+}
+
+static json_t *opsets_of(const Onnx__ModelProto *model) {
+  json_t *opsets = json_object();
+  for (size_t i = 0; i < model->n_opset_import && opsets; i++) {
+    const Onnx__OperatorSetIdProto *set = model->opset_import[i];
+    char domain[512];
+    if (set->domain && *set->domain)
+      mien_utf8_clean(set->domain, strlen(set->domain), domain, sizeof domain);
+    else
+      strcpy(domain, "ai.onnx");
+    if (json_object_set_new(opsets, domain, json_integer(set->version)) == 0) continue;
+    json_decref(opsets);
+    opsets = NULL;
+  }
+  return opsets;
+}
+
+/* Only operators that the fold knows were met: their names need no cleaning. */
+static json_t *operators_of(const Onnx__GraphProto *graph, const unsigned char *used) {
+  static const char prefix[] = "ai.onnx.ml.";
+  json_t *operators = json_object();
+  for (size_t i = 0; i < graph->n_node && operators; i++) {
+    if (!used[i]) continue;
+    const Onnx__NodeProto *node = graph->node[i];
+    char name[64] = "";
+    if (node->domain && strcmp(node->domain, "ai.onnx.ml") == 0) strcpy(name, prefix);
+    strncat(name, node->op_type, sizeof name - sizeof prefix);
+    json_int_t count = json_integer_value(json_object_get(operators, name));
+    if (json_object_set_new(operators, name, json_integer(count + 1)) == 0) continue;
+    json_decref(operators);
+    operators = NULL;
+  }
+  return operators;
+}
+
+static mien_status describe_origin(const mien_fold *fold, const unsigned char *used, mien_head *head) {
+  const Onnx__ModelProto *model = fold->model;
+  /* The format "s" steals nothing and "o" steals its reference; a NULL one makes the whole NULL. */
+  head->origin = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "format", "onnx", "ir_version",
+                           (json_int_t)model->ir_version, "producer", text_of(model->producer_name), "producer_version",
+                           text_of(model->producer_version), "opsets", opsets_of(model), "input", text_of(fold->input),
+                           "operators", operators_of(fold->graph, used));
+  return head->origin ? MIEN_OK : mien_fail_memory(fold->error, fold->where, 0);
+}
+
+/* ---- The whole ------------------------------------------------------------------------------------------------ */
+
+static mien_status fold_model(mien_fold *fold, const char *labels_path, mien_head *head) {
+  unsigned char *used;
+  mien_status status = mien_fold_begin(fold);
+  if (status == MIEN_OK) status = mien_fold_alloc(fold, fold->graph->n_node, 1, &used);
+  if (status == MIEN_OK) status = mien_fold_outputs(fold, labels_path, used, head);
+  if (status == MIEN_OK) status = describe_origin(fold, used, head);
+  return status;
+}
+
+static size_t budget_of(size_t file_bytes) {
+  size_t bytes;
+  if (!mien_size_mul(file_bytes, MIEN_FOLD_BYTES_PER_FILE_BYTE, &bytes) ||
+      !mien_size_add(bytes, MIEN_FOLD_BASE_BYTES, &bytes))
+    return SIZE_MAX;
+  return bytes;
+}
+
+mien_status mien_head_from_onnx(const unsigned char *bytes, size_t size, const char *path, const char *labels_path,
+                                mien_head **head, mien_error *error) {
+  Onnx__ModelProto *model;
+  const char *where = path ? path : MEMORY;
+  mien_status status = mien_onnx_unpack(bytes, size, where, &model, error);
+  if (status != MIEN_OK) return status;
+  mien_fold fold = {.model = model,
+                    .graph = model->graph,
+                    .path = path,
+                    .where = where,
+                    .error = error,
+                    .bytes_left = budget_of(size),
+                    .work_left = MIEN_FOLD_WORK};
+  mien_head *made = mien_alloc(1, sizeof *made);
+  status = made ? fold_model(&fold, labels_path, made) : mien_fail_memory(error, where, sizeof *made);
+  mien_fold_release(&fold);
+  mien_onnx_free(model);
+  if (status == MIEN_OK)
+    *head = made;
+  else
+    mien_head_destroy(made);
+  return status;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The parts of the head's kernels that are plain C in every instruction set. Each kernel file includes this once and
+ * compiles it for its own target; it may define MIEN_ABOVE(scores, thresholds), the bits of 16 comparisons, before.
+ */
+#ifndef MIEN_KERNELS_HEAD_COMMON_H
+#define MIEN_KERNELS_HEAD_COMMON_H
+
+#include "kernels/head_kernels.h"
+#include "kernels/sigmoid.h"
+
+#ifndef MIEN_ABOVE
+static inline uint32_t mien_above(const float *scores, const float *thresholds) {
+  uint32_t bits = 0;
+  for (int i = 0; i < MIEN_PANEL_LABELS; i++) bits |= (uint32_t)(scores[i] > thresholds[i]) << i;
+  return bits;
+}
+#define MIEN_ABOVE mien_above
+#endif
+
+static void common_scores(const mien_head_plan *plan, float *logits, size_t n, uint32_t *words) {
+  const size_t labels = plan->padded_labels, n_words = plan->n_words;
+  for (size_t i = 0; i < n * labels; i++) logits[i] = mien_sigmoid(logits[i]);
+  for (size_t row = 0; row < n; row++) {
+    const float *scores = logits + row * labels;
+    for (size_t word = 0; word < n_words; word++) {
+      size_t at = word * 32;
+      uint32_t bits = MIEN_ABOVE(scores + at, plan->thresholds + at);
+      at += MIEN_PANEL_LABELS;
+      if (at < labels) bits |= MIEN_ABOVE(scores + at, plan->thresholds + at) << MIEN_PANEL_LABELS;
+      words[row * n_words + word] = bits;
+    }
+  }
+}
+
+/* Source: the bit layout of IEEE 754 binary16. Subnormals are scaled by a float multiplication, which is exact. */
+static inline float common_widen_one(uint16_t half) {
+  uint32_t sign = (uint32_t)(half & 0x8000) << 16, magnitude = half & 0x7FFF;
+  uint32_t normal = (magnitude << 13) + ((127 - 15) << 23);
+  uint32_t special = (magnitude << 13) | 0x7F800000;
+  float subnormal = (float)magnitude * 0x1p-24f;
+  uint32_t small;
+  memcpy(&small, &subnormal, sizeof small);
+  uint32_t bits = sign | (magnitude < 0x0400 ? small : magnitude >= 0x7C00 ? special : normal);
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+static inline void common_widen_f16(const uint16_t *in, float *out, size_t n) {
+  for (size_t i = 0; i < n; i++) out[i] = common_widen_one(in[i]);
+}
+
+#endif

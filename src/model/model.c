@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening a model: the head, its thresholds, and the description of both. */
+#include "model/model.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/number.h"
+#include "head/head.h"
+
+/* The weights of the largest head that is accepted as double, and some room for the graph around them. */
+#define MAX_MODEL_BYTES (MIEN_MAX_WEIGHTS * 8 + ((size_t)64 << 20))
+#define MAX_THRESHOLDS_BYTES ((size_t)16 << 20)
+
+struct mien_model {
+  atomic_size_t references;
+  mien_head *head;
+  mien_head_plan *plan;
+  float *thresholds; /* [L] */
+  mien_thresholds_from thresholds_from;
+  char *description;
+};
+
+/* A caller's options, however old its structure. */
+static mien_status read_options(const mien_model_options *given, mien_model_options *options, mien_error *error) {
+  *options = (mien_model_options){.size = sizeof *options};
+  if (!given) return MIEN_OK;
+  if (given->size < sizeof(size_t) || given->size > sizeof *options)
+    return mien_fail(error, MIEN_ARGUMENT, "model options: size: expected at most %zu bytes, found %zu",
+                     sizeof *options, given->size);
+  memcpy(options, given, given->size);
+  int sources = (options->thresholds_json != NULL) + (options->thresholds_path != NULL) + (options->threshold != NULL);
+  if (sources > 1)
+    return mien_fail(error, MIEN_ARGUMENT,
+                     "model options: expected one of thresholds_path, thresholds_json and threshold, found %d",
+                     sources);
+  if (options->n_overrides && !options->overrides)
+    return mien_fail(error, MIEN_ARGUMENT, "model options: overrides: expected %zu entries, found NULL",
+                     options->n_overrides);
+  return MIEN_OK;
+}
+
+static mien_status thresholds_of_file(mien_model *model, const char *path, mien_error *error) {
+  unsigned char *bytes = NULL;
+  size_t size = 0;
+  mien_status status = mien_file_read(path, MAX_THRESHOLDS_BYTES, &bytes, &size, error);
+  if (status == MIEN_OK)
+    status = mien_thresholds_parse(model->head, (const char *)bytes, size, path, model->thresholds, error);
+  mien_free(bytes);
+  return status;
+}
+
+static mien_status override_thresholds(mien_model *model, const mien_model_options *options, mien_error *error) {
+  for (size_t i = 0; i < options->n_overrides; i++) {
+    const mien_threshold *given = &options->overrides[i];
+    size_t label = 0;
+    if (!given->label)
+      return mien_fail(error, MIEN_ARGUMENT, "threshold: override %zu: expected a label, found NULL", i);
+    while (label < model->head->n_labels && strcmp(given->label, model->head->labels[label]) != 0) label++;
+    if (label == model->head->n_labels)
+      return mien_fail(error, MIEN_ARGUMENT, "threshold: the head has no label '%s'", given->label);
+    mien_status status = mien_threshold_check(given->value, given->label, &model->thresholds[label], error);
+    if (status != MIEN_OK) return status;
+  }
+  return MIEN_OK;
+}
+
+/* `found` is the path of a thresholds.json beside the model, NULL when there is none. */
+static mien_status set_thresholds(mien_model *model, const mien_model_options *options, const char *found,
+                                  mien_error *error) {
+  const size_t n = model->head->n_labels;
+  mien_status status = MIEN_OK;
+  model->thresholds = mien_alloc(n, sizeof(float));
+  if (!model->thresholds) return mien_fail_memory(error, "thresholds", n * sizeof(float));
+  model->thresholds_from = MIEN_THRESHOLDS_OPTIONS;
+  if (options->thresholds_path) {
+    status = thresholds_of_file(model, options->thresholds_path, error);
+  } else if (options->thresholds_json) {
+    status = mien_thresholds_parse(model->head, options->thresholds_json, options->thresholds_json_bytes,
+                                   "thresholds_json", model->thresholds, error);
+  } else if (!options->threshold && found) {
+    model->thresholds_from = MIEN_THRESHOLDS_FOUND;
+    status = thresholds_of_file(model, found, error);
+  } else {
+    if (!options->threshold) model->thresholds_from = MIEN_THRESHOLDS_DEFAULT;
+    float one = 0.5f;
+    if (options->threshold) status = mien_threshold_check(*options->threshold, "every label", &one, error);
+    for (size_t i = 0; i < n; i++) model->thresholds[i] = one;
+  }
+  return status == MIEN_OK ? override_thresholds(model, options, error) : status;
+}
+
+static json_t *json_of_thresholds(const mien_model *model) {
+  json_t *array = json_array();
+  for (size_t i = 0; array && i < model->head->n_labels; i++) {
+    char text[MIEN_NUMBER_CHARS + 1];
+    text[mien_format_float(text, model->thresholds[i])] = '\0';
+    if (json_array_append_new(array, json_real(strtod(text, NULL))) != 0) {
+      json_decref(array);
+      array = NULL;
+    }
+  }
+  return array;
+}
+
+static mien_status describe(mien_model *model, mien_error *error) {
+  static const char *const from[] = {"default", "options", "found"};
+  const mien_head *head = model->head;
+  json_t *all = json_object(), *labels = json_array();
+  int failed = !all || !labels;
+  for (size_t i = 0; !failed && i < head->n_labels; i++)
+    failed = json_array_append_new(labels, json_string(head->labels[i])) != 0;
+  failed |= json_object_set(all, "labels", labels) != 0;
+  failed |= json_object_set_new(all, "dim", json_integer((json_int_t)head->dim)) != 0;
+  failed |= json_object_set_new(all, "thresholds", json_of_thresholds(model)) != 0;
+  failed |= json_object_set_new(all, "thresholds_from", json_string(from[model->thresholds_from])) != 0;
+  failed |= json_object_set_new(all, "link", json_string("sigmoid")) != 0;
+  failed |= json_object_set_new(all, "dtype", json_string("f32")) != 0;
+  failed |= json_object_update(all, head->origin) != 0;
+  /* Nine digits tell every float32 apart, and thresholds were given as their shortest decimals. */
+  if (!failed) model->description = json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(9));
+  json_decref(labels);
+  json_decref(all);
+  return model->description ? MIEN_OK : mien_fail_memory(error, "description", 0);
+}
+
+static mien_status open_bytes(const unsigned char *bytes, size_t size, const char *path, const char *thresholds,
+                              const mien_model_options *options, mien_model **out, mien_error *error) {
+  mien_model *model = mien_alloc(1, sizeof *model);
+  if (!model) return mien_fail_memory(error, "model", sizeof *model);
+  atomic_init(&model->references, 1);
+  mien_status status = mien_head_from_onnx(bytes, size, path, options->labels_path, &model->head, error);
+  if (status == MIEN_OK) status = set_thresholds(model, options, thresholds, error);
+  if (status == MIEN_OK)
+    status = mien_head_plan_create(model->head->n_labels, model->head->dim, model->head->weights, model->head->bias,
+                                   model->thresholds, &model->plan, error);
+  if (status == MIEN_OK) status = describe(model, error);
+  if (status != MIEN_OK) {
+    mien_model_release(model);
+    return status;
+  }
+  /* The kernels have their own copy. */
+  mien_free(model->head->weights);
+  mien_free(model->head->bias);
+  model->head->weights = model->head->bias = NULL;
+  *out = model;
+  return MIEN_OK;
+}
+
+/* `name` in the folder of `path`, or in `path` when that is one. */
+static char *beside(const char *path, bool is_folder, const char *name) {
+  const char *slash = strrchr(path, '/');
+  size_t folder = is_folder ? strlen(path) : slash ? (size_t)(slash - path) + 1 : 0;
+  size_t bytes = folder + strlen(name) + 2;
+  char *joined = mien_alloc(bytes, 1);
+  if (joined) snprintf(joined, bytes, "%.*s%s%s", (int)folder, path, is_folder ? "/" : "", name);
+  return joined;
+}
+
+mien_status mien_model_open(const char *path, const mien_model_options *given, mien_model **model, mien_error *error) {
+  mien_model_options options;
+  if (!path || !model) return mien_fail(error, MIEN_ARGUMENT, "mien_model_open: path and model must not be NULL");
+  mien_status status = read_options(given, &options, error);
+  if (status != MIEN_OK) return status;
+  struct stat info;
+  const bool is_folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+  char *file = is_folder ? beside(path, true, "model.onnx") : mien_copy_text(path, strlen(path));
+  char *thresholds = beside(path, is_folder, "thresholds.json");
+  unsigned char *bytes = NULL;
+  size_t size = 0;
+  if (!file || !thresholds) {
+    status = mien_fail_memory(error, "path", strlen(path));
+  } else {
+    status = mien_file_read(file, MAX_MODEL_BYTES, &bytes, &size, error);
+    /* Anything but its absence is for the reader of the file to report. */
+    const bool found = stat(thresholds, &info) == 0 || errno != ENOENT;
+    if (status == MIEN_OK) status = open_bytes(bytes, size, file, found ? thresholds : NULL, &options, model, error);
+  }
+  mien_free(bytes);
+  mien_free(thresholds);
+  mien_free(file);
+  return status;
+}
+
+mien_status mien_model_open_memory(const void *bytes, size_t size, const mien_model_options *given, mien_model **model,
+                                   mien_error *error) {
+  mien_model_options options;
+  if ((!bytes && size) || !model)
+    return mien_fail(error, MIEN_ARGUMENT, "mien_model_open_memory: bytes and model must not be NULL");
+  mien_status status = read_options(given, &options, error);
+  if (status != MIEN_OK) return status;
+  return open_bytes(bytes, size, NULL, NULL, &options, model, error);
+}
+
+mien_model *mien_model_retain(mien_model *model) {
+  if (model) atomic_fetch_add_explicit(&model->references, 1, memory_order_relaxed);
+  return model;
+}
+
+void mien_model_release(mien_model *model) {
+  if (!model || atomic_fetch_sub_explicit(&model->references, 1, memory_order_acq_rel) != 1) return;
+  mien_head_destroy(model->head);
+  mien_head_plan_destroy(model->plan);
+  mien_free(model->thresholds);
+  free(model->description); /* jansson's, by malloc */
+  mien_free(model);
+}
+
+size_t mien_model_label_count(const mien_model *model) { return model->head->n_labels; }
+size_t mien_model_dim(const mien_model *model) { return model->head->dim; }
+size_t mien_model_words(const mien_model *model) { return model->plan->n_words; }
+
+const char *mien_model_label_name(const mien_model *model, size_t index) {
+  return index < model->head->n_labels ? model->head->labels[index] : NULL;
+}
+
+float mien_model_threshold(const mien_model *model, size_t index) {
+  return index < model->head->n_labels ? model->thresholds[index] : NAN;
+}
+
+mien_thresholds_from mien_model_thresholds_from(const mien_model *model) { return model->thresholds_from; }
+const char *mien_model_describe(const mien_model *model) { return model->description; }
+const mien_head_plan *mien_model_plan(const mien_model *model) { return model->plan; }

@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What golden files can't show of the command: signals, closed pipes, terminals, memory. behaviour.py COMMAND [TEST...]"""
+
+import os
+import pty
+import re
+import resource
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import fixtures
+
+MIEN = ""
+LABEL = ["label", "--head", "head/model.onnx", "--labels", "head/labels.txt"]
+SECONDS = 60  # more than any run takes, under sanitizers too
+
+
+def is_sanitized():
+    with open(MIEN, "rb") as file:
+        return b"__asan_init" in file.read()
+
+
+class Behaviour(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.folder = self.temporary.name
+        fixtures.write_files(self.folder)
+        self.before = self.files()
+
+    def tearDown(self):
+        self.temporary.cleanup()
+
+    def files(self):
+        return sorted(os.path.join(base, name) for base, _, names in os.walk(self.folder) for name in names)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def run_mien(self, *arguments, **more):
+        return subprocess.run(
+            [MIEN, *arguments], cwd=self.folder, capture_output=True, timeout=SECONDS, stdin=subprocess.DEVNULL, **more
+        )
+
+    def start(self, *arguments, **more):
+        more = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+        return subprocess.Popen([MIEN, *arguments], cwd=self.folder, **more)
+
+    def wait_for(self, condition):
+        end = time.monotonic() + SECONDS
+        while not condition():
+            self.assertLess(time.monotonic(), end, "waited in vain")
+            time.sleep(0.01)
+
+    def has_temporary(self):
+        return any(name.startswith(".mien-") for name in os.listdir(self.folder))
+
+    def write_many(self, name, n, bad=()):
+        row = [struct.pack("<4f", *fixtures.ROWS[i % 4]) for i in range(4)]
+        data = bytearray(b"".join(row) * (n // 4))
+        for i in bad:
+            data[16 * i : 16 * i + 4] = struct.pack("<f", fixtures.NAN)
+        with open(self.path(name), "wb") as file:
+            file.write(fixtures.npy((n // 4 * 4, fixtures.D), data=bytes(data)))
+
+    # ---- Signals ------------------------------------------------------------------------------------------------
+
+    def check_signal(self, number, output):
+        with open(self.path("out.jsonl"), "w") as file:
+            file.write("before\n")
+        before = self.files()
+        run = self.start(*LABEL, "--input-format", "f32", "-", "--threads", "3", "-o", output)
+        run.stdin.write(fixtures.raw(fixtures.ROWS) * 50000)
+        run.stdin.flush()
+        self.wait_for(self.has_temporary)
+        run.send_signal(number)
+        _, stderr = self.finish(run)
+        self.assertEqual(run.returncode, 5, stderr)
+        self.assertIn(b"interrupted", stderr)
+        self.assertEqual(self.files(), before)
+        with open(self.path("out.jsonl")) as file:
+            self.assertEqual(file.read(), "before\n")
+
+    def finish(self, run):
+        """Waits with stdin open: the command must not depend on its end."""
+        self.wait_for(lambda: run.poll() is not None)
+        out = run.stdout.read(), run.stderr.read()
+        for pipe in (run.stdin, run.stdout, run.stderr):
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                pass
+        return out
+
+    def test_sigint_leaves_the_target_and_no_temporary_file(self):
+        self.check_signal(signal.SIGINT, "out.jsonl")
+
+    def test_sigterm_leaves_no_sidecar(self):
+        self.check_signal(signal.SIGTERM, "out.npy")
+
+    def test_sigint_ends_a_wait_for_a_reader_that_does_not_read(self):
+        self.write_many("many.npy", 200000)
+        run = self.start(*LABEL, "many.npy")
+        time.sleep(0.3)  # the pipe is full long before
+        run.send_signal(signal.SIGINT)
+        self.wait_for(lambda: run.poll() is not None)
+        self.assertEqual(run.returncode, 5)
+        self.finish(run)
+
+    def test_sigint_ends_a_wait_for_a_fifo_without_a_reader(self):
+        os.mkfifo(self.path("fifo"))
+        run = self.start(*LABEL, "rows.npy", "-o", "fifo")
+        time.sleep(0.3)
+        self.assertIsNone(run.poll())
+        run.send_signal(signal.SIGINT)
+        self.finish(run)
+        self.assertEqual(run.returncode, 5)
+
+    def test_sigint_ends_a_wait_for_a_fifo_without_a_writer(self):
+        os.mkfifo(self.path("fifo"))
+        run = self.start(*LABEL, "--input-format", "npy", "fifo", "-o", "out.jsonl")
+        self.wait_for(self.has_temporary)
+        run.send_signal(signal.SIGINT)
+        self.finish(run)
+        self.assertEqual(run.returncode, 5)
+        self.assertFalse(self.has_temporary())
+
+    def test_an_ignored_sigint_stays_ignored(self):
+        run = self.start(
+            *LABEL, "--input-format", "f32", "-", "-o", "out.csv",
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        )
+        self.wait_for(self.has_temporary)
+        run.send_signal(signal.SIGINT)
+        run.stdin.close()
+        self.wait_for(lambda: run.poll() is not None)
+        self.assertEqual(run.returncode, 0)
+        run.stdout.close()
+        run.stderr.close()
+
+    # ---- Pipes and disks ----------------------------------------------------------------------------------------
+
+    def test_a_closed_pipe_is_an_error_and_not_a_death(self):
+        self.write_many("many.npy", 200000)
+        run = self.start(*LABEL, "--threads", "4", "many.npy")
+        run.stdout.read(100)
+        run.stdout.close()
+        stderr = run.stderr.read()
+        self.assertEqual(run.wait(SECONDS), 4)
+        self.assertIn(b"mien: stdout: cannot be written: Broken pipe", stderr)
+        run.stderr.close()
+        run.stdin.close()
+
+    def test_a_file_beyond_its_limit_leaves_nothing(self):
+        self.write_many("many.npy", 40000)
+        before = self.files()
+        for output in ("out.jsonl", "out.npy", "out.bits"):
+            limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))
+            done = self.run_mien(*LABEL, "many.npy", "-o", output, preexec_fn=limit)
+            self.assertEqual(done.returncode, 4, done.stderr)
+            self.assertIn(b"File too large", done.stderr)
+            self.assertEqual(self.files(), before)
+
+    def test_a_slow_stream_is_read_to_its_end(self):
+        data = fixtures.FILES["bad.npy"]
+        run = self.start(*LABEL, "--input-format", "npy", "-", "--threads", "2")
+        for i in range(0, len(data), 7):
+            run.stdin.write(data[i : i + 7])
+            run.stdin.flush()
+        out, _ = run.communicate(timeout=SECONDS)
+        self.assertEqual(out, self.run_mien(*LABEL, "bad.npy").stdout)
+        self.assertEqual(run.returncode, 0)
+
+    def test_a_broken_run_leaves_the_target(self):
+        with open(self.path("out.csv"), "w") as file:
+            file.write("before\n")
+        self.assertEqual(self.run_mien(*LABEL, "--on-bad-row", "fail", "bad.npy", "-o", "out.csv").returncode, 3)
+        with open(self.path("out.csv")) as file:
+            self.assertEqual(file.read(), "before\n")
+
+    def test_a_replaced_file_keeps_its_permissions_and_links_to_it(self):
+        with open(self.path("out.csv"), "w") as file:
+            file.write("before\n")
+        os.chmod(self.path("out.csv"), 0o640)
+        os.symlink("out.csv", self.path("link.csv"))
+        self.assertEqual(self.run_mien(*LABEL, "rows.npy", "-o", "link.csv").returncode, 0)
+        self.assertTrue(os.path.islink(self.path("link.csv")))
+        self.assertEqual(stat.S_IMODE(os.stat(self.path("out.csv")).st_mode), 0o640)
+        with open(self.path("out.csv")) as file:
+            self.assertTrue(file.read().startswith("row,id,labels,error\n0,"))
+
+    def test_a_new_file_has_the_mode_that_the_umask_gives(self):
+        done = self.run_mien(*LABEL, "rows.npy", "-o", "out.npy", preexec_fn=lambda: os.umask(0o027))
+        self.assertEqual(done.returncode, 0)
+        for name in ("out.npy", "out.npy.labels.json"):
+            self.assertEqual(stat.S_IMODE(os.stat(self.path(name)).st_mode), 0o640)
+
+    def test_output_appended_by_the_shell_is_kept(self):
+        with open(self.path("out.jsonl"), "ab") as file:
+            file.write(b"before\n")
+            file.flush()
+            subprocess.run([MIEN, *LABEL, "--quiet", "one.npy"], cwd=self.folder, stdout=file, check=True)
+        with open(self.path("out.jsonl"), "rb") as file:
+            self.assertTrue(file.read().startswith(b'before\n{"row":0,'))
+
+    # ---- Order, threads, memory ---------------------------------------------------------------------------------
+
+    def test_bytes_do_not_depend_on_threads(self):
+        bad = (0, 1, 4095, 40000, 99999, 199999)
+        self.write_many("many.npy", 200000, bad)
+        for name, more in (("out.jsonl", ["--scores", "all"]), ("out.csv", []), ("out.npy", []), ("out.bits", [])):
+            seen = set()
+            for threads in ("1", "2", "7", "32"):
+                done = self.run_mien(*LABEL, *more, "--threads", threads, "many.npy", "-o", name)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                with open(self.path(name), "rb") as file:
+                    found = file.read()
+                if name.endswith(("npy", "bits")):
+                    with open(self.path(name + ".labels.json"), "rb") as file:
+                        found += file.read()
+                    self.assertTrue(found.endswith(b'"bad_rows":[0,1,4095,40000,99999,199999]}\n'))
+                seen.add(found)
+            self.assertEqual(len(seen), 1, name)
+
+    def test_rows_of_many_files_are_counted_in_order(self):
+        os.mkdir(self.path("parts"))
+        for i in range(300):
+            with open(self.path(f"parts/{i:03}.npy"), "wb") as file:
+                file.write(fixtures.matrix([fixtures.ROWS[i % 4]] * (i % 3)))
+        done = self.run_mien(*LABEL, "--threads", "8", "parts", "parts/*9.npy")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = re.findall(rb'\{"row":(\d+),"file":"parts/(\d+).npy"', done.stdout)
+        names = [*range(300), *(i for i in range(300) if i % 10 == 9)]
+        expected = [i for i in names for _ in range(i % 3)]
+        self.assertEqual([int(number) for number, _ in rows], list(range(len(expected))))
+        self.assertEqual([int(name) for _, name in rows], expected)
+
+    def test_the_first_failure_in_row_order_is_told(self):
+        self.write_many("many.npy", 400000, (100001, 250000, 399999))
+        for _ in range(5):
+            done = self.run_mien(*LABEL, "--on-bad-row", "fail", "--threads", "8", "many.npy", "-o", "out.jsonl")
+            self.assertEqual(done.returncode, 3)
+            self.assertIn(b"many.npy: row 100001: not finite: column 0 is NaN", done.stderr)
+
+    def test_memory_does_not_grow_with_rows(self):
+        if is_sanitized():
+            self.skipTest("sanitizers have memory of their own")
+        script = (
+            "import resource, subprocess, sys\n"
+            "run = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE)\n"
+            "block = bytes(1 << 20)\n"
+            "for _ in range(256): run.stdin.write(block)\n"
+            "run.stdin.close()\n"
+            "code = run.wait()\n"
+            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)\n"
+            "sys.exit(code)\n"
+        )
+        command = [MIEN, *LABEL, "--threads", "4", "--input-format", "f32", "-", "-o", "out.jsonl"]
+        done = subprocess.run(
+            [sys.executable, "-c", script, *command], cwd=self.folder, capture_output=True, timeout=SECONDS
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"16777216 rows", done.stderr)
+        self.assertLess(int(done.stdout), 64, "MiB")
+
+    # ---- Terminals ----------------------------------------------------------------------------------------------
+
+    def on_terminal(self, *arguments, stdin=None, environment=None, stdout_too=True):
+        master, slave = pty.openpty()
+        run = subprocess.Popen(
+            [MIEN, *arguments], cwd=self.folder, stdin=stdin or subprocess.DEVNULL,
+            stdout=slave if stdout_too else subprocess.DEVNULL, stderr=slave,
+            env={**os.environ, "MIEN_ISA": "portable", **(environment or {})},
+        )
+        os.close(slave)
+        shown = b""
+        while True:
+            try:
+                piece = os.read(master, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            shown += piece
+        os.close(master)
+        self.assertEqual(run.wait(SECONDS), 0)
+        return shown.replace(b"\r\n", b"\n").decode()
+
+    def test_a_terminal_shows_text_for_people(self):
+        shown = self.on_terminal(*LABEL, "--quiet", "bad.npy", environment={"NO_COLOR": "1"})
+        expected = (
+            "       0  joy 0.881  anger 0.378\n"
+            "       1  bad row: column 1 is NaN\n"
+            "       2  love 0.924  anger 0.881  joy 0.731\n"
+            "       3  bad row: column 3 is -infinity\n"
+            "       4  anger 0.999  love 0.679\n"
+        )
+        self.assertEqual(shown, expected)
+
+    def test_a_terminal_shows_colours_unless_told_not_to(self):
+        environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+        os.environ.clear()
+        os.environ.update(environment)
+        self.assertIn("\x1b[1;36mjoy\x1b[0m", self.on_terminal(*LABEL, "one.npy"))
+
+    def test_a_score_shown_short_is_on_the_side_of_its_label(self):
+        shown = self.on_terminal(
+            *LABEL, "--quiet", "--threshold", "0.881", "--threshold", "joy=0.8807", "one.npy", environment={"NO_COLOR": "1"}
+        )
+        self.assertEqual(shown, "       0  joy 0.881\n")
+        shown = self.on_terminal(
+            *LABEL, "--quiet", "--top-k", "1", "--threshold", "0.8805", "rows.npy", environment={"NO_COLOR": "1"}
+        )
+        self.assertIn("       0  joy 0.881\n", shown)
+        shown = self.on_terminal(
+            *LABEL, "--quiet", "--top-k", "1", "--threshold", "0.8809", "one.npy", environment={"NO_COLOR": "1"}
+        )
+        self.assertEqual(shown, "       0  joy 0.880797\n")
+
+    def test_progress_is_shown_on_a_terminal_only(self):
+        def run(**more):
+            feeder = subprocess.Popen(
+                [sys.executable, "-c",
+                 "import sys, time\nfor _ in range(8): sys.stdout.buffer.write(bytes(1 << 20)); time.sleep(0.1)"],
+                stdout=subprocess.PIPE,
+            )
+            shown = more.pop("how")(stdin=feeder.stdout)
+            feeder.stdout.close()
+            feeder.wait()
+            return shown
+
+        arguments = [*LABEL, "--input-format", "f32", "-", "-o", "out.bits"]
+        shown = run(how=lambda stdin: self.on_terminal(*arguments, stdin=stdin))
+        self.assertRegex(shown, r"\r\x1b\[K\d+ rows, \d+ rows/s")
+        self.assertTrue(shown.split("\x1b[K")[-1].startswith("mien: 524288 rows"), shown)
+        quiet = run(how=lambda stdin: self.on_terminal(*arguments, "--quiet", stdin=stdin))
+        self.assertEqual(quiet, "")
+
+
+if __name__ == "__main__":
+    MIEN = os.path.abspath(sys.argv.pop(1))
+    unittest.main()

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the command's tests run on: a small head and small embedding files, written by the standard library alone."""
+
+import os
+import struct
+
+D = 4
+LABELS = ["joy", "love", "anger"]
+# Weights, biases and rows are multiples of 1/8, so that every order of summation gives the same sums.
+WEIGHTS = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.5]]
+BIAS = [0.0, 0.5, -1.0]
+ROWS = [[2.0, -3.0, 0.5, 0.0], [1.0, 2.0, 3.0, 0.0], [-4.0, -4.0, -4.0, -4.0], [0.0, 0.25, 8.0, 0.0]]
+NAN, INFINITY = float("nan"), float("inf")
+
+
+# ---- ONNX: the few messages of a Gemm and a Sigmoid, in protobuf's wire format ----------------------------------
+
+
+def _varint(number):
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _bytes(field, value):
+    value = value.encode() if isinstance(value, str) else value
+    return _varint(field << 3 | 2) + _varint(len(value)) + value
+
+
+def _number(field, value):
+    return _varint(field << 3) + _varint(value)
+
+
+def _tensor(name, dims, values):
+    data = struct.pack(f"<{len(values)}f", *values)
+    return b"".join(_number(1, d) for d in dims) + _number(2, 1) + _bytes(8, name) + _bytes(9, data)
+
+
+def _value_info(name, columns):
+    shape = _bytes(1, _bytes(2, "N")) + _bytes(1, _number(1, columns))
+    return _bytes(1, name) + _bytes(2, _bytes(1, _number(1, 1) + _bytes(2, shape)))
+
+
+def _node(operator, inputs, output):
+    return b"".join(_bytes(1, i) for i in inputs) + _bytes(2, output) + _bytes(3, operator + "_0") + _bytes(4, operator)
+
+
+def fused_head(weights=WEIGHTS, bias=BIAS):
+    """One output (N,L) without names: its labels come from a file."""
+    columns = [row[d] for d in range(len(weights[0])) for row in weights]
+    graph = (
+        _bytes(1, _node("MatMul", ["x", "W"], "m"))
+        + _bytes(1, _node("Add", ["m", "b"], "z"))
+        + _bytes(1, _node("Sigmoid", ["z"], "scores"))
+        + _bytes(2, "head")
+        + _bytes(5, _tensor("W", [len(weights[0]), len(weights)], columns))
+        + _bytes(5, _tensor("b", [len(bias)], bias))
+        + _bytes(11, _value_info("x", len(weights[0])))
+        + _bytes(12, _value_info("scores", len(weights)))
+    )
+    return _number(1, 8) + _bytes(2, "fixtures") + _bytes(3, "1.0") + _bytes(7, graph) + _bytes(8, _number(2, 13))
+
+
+# ---- .npy -------------------------------------------------------------------------------------------------------
+
+
+def npy(shape, descr="<f4", data=b"", fortran=False, version=1, raw_descr=None):
+    descr = raw_descr or repr(descr)
+    dims = ", ".join(str(n) for n in shape) + ("," if len(shape) == 1 else "")
+    header = f"{{'descr': {descr}, 'fortran_order': {fortran}, 'shape': ({dims}), }}".encode()
+    size = 2 if version == 1 else 4
+    header += b" " * (-(len(header) + 8 + size + 1) % 64) + b"\n"
+    return b"\x93NUMPY" + bytes([version, 0]) + len(header).to_bytes(size, "little") + header + data
+
+
+def matrix(rows, descr="<f4", columns=D, **more):
+    code = {"<f4": "f", "<f2": "e", "<f8": "d"}[descr]
+    data = b"".join(struct.pack(f"<{columns}{code}", *row) for row in rows)
+    return npy((len(rows), columns), descr, data, **more)
+
+
+def raw(rows):
+    return b"".join(struct.pack(f"<{len(row)}f", *row) for row in rows)
+
+
+def read_npy(path):
+    """(descr, shape, data) of a file that the command wrote; the header must be as NumPy writes it."""
+    with open(path, "rb") as file:
+        bytes_ = file.read()
+    assert bytes_[:8] == b"\x93NUMPY\x01\x00", bytes_[:8]
+    length = int.from_bytes(bytes_[8:10], "little")
+    assert (10 + length) % 64 == 0 and bytes_[9 + length : 10 + length] == b"\n", length
+    header = eval(bytes_[10 : 10 + length], {"__builtins__": {}})
+    assert header["fortran_order"] is False
+    return header["descr"], header["shape"], bytes_[10 + length :]
+
+
+# ---- Files ------------------------------------------------------------------------------------------------------
+
+BAD_ROWS = [ROWS[0], [0.0, NAN, 0.0, 0.0], ROWS[1], [0.0, 0.0, 0.0, -INFINITY], ROWS[3]]
+
+FILES = {
+    "head/model.onnx": fused_head(),
+    "head/labels.txt": "joy\nlove\nanger\n".encode(),
+    "head/thresholds.json": b'{"joy": 0.5, "love": 0.6, "anger": 0.25}',
+    "bare/model.onnx": fused_head(),
+    "odd.txt": 'joy, or "bliss"\nlove\n\u00e4rger\n'.encode(),
+    "pipe.txt": b"joy|bliss\nlove\nanger\n",
+    "missing.json": b'{"joy": 0.5, "love": 0.6}',
+    "rows.npy": matrix(ROWS),
+    "rows16.npy": matrix(ROWS, "<f2"),
+    "rows64.npy": matrix(ROWS, "<f8"),
+    "version2.npy": matrix(ROWS, version=2),
+    "rows.f32": raw(ROWS),
+    "odd.f32": raw(ROWS) + b"xyz",
+    "more.npy": matrix(ROWS[:2]),
+    "zero.npy": matrix([]),
+    "zero.f32": b"",
+    "one.npy": matrix(ROWS[:1]),
+    "bad.npy": matrix(BAD_ROWS),
+    "bad16.npy": matrix(BAD_ROWS, "<f2"),
+    "bad64.npy": matrix([ROWS[0], [0.0, 1e300, 0.0, 0.0], ROWS[1]], "<f8"),
+    "sum.npy": matrix([ROWS[0], [0.0, 0.0, 3e38, 3e38], ROWS[1]]),
+    "wide.npy": matrix([[0.0] * 5, [0.0] * 5], columns=5),
+    "cut.npy": matrix(ROWS)[:-5],
+    "long.npy": matrix(ROWS) + b"x",
+    "object.npy": npy((2, D), "|O", b"\x80\x04pickled"),
+    "big_endian.npy": npy((1, D), ">f4", bytes(16)),
+    "fortran.npy": npy((2, D), "<f4", bytes(32), fortran=True),
+    "flat.npy": npy((D,), "<f4", bytes(16)),
+    "cube.npy": npy((1, 2, D), "<f4", bytes(32)),
+    "integers.npy": npy((1, D), "<i8", bytes(32)),
+    "complex.npy": npy((1, D), "<c8", bytes(32)),
+    "records.npy": npy((2,), data=bytes(16), raw_descr="[('a', '<f4'), ('b', '<f4')]"),
+    "claim.npy": npy((1 << 31, D)),
+    "text.npy": b"I am so happy today!\n",
+    "pointer.npy": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+    "empty.npy": b"",
+    "notes.txt": b"I am so happy today!\n",
+    "unknown.bin": b"\x00",
+    "folder/b.npy": matrix(ROWS[1:2]),
+    "folder/a.npy": matrix(ROWS[:1]),
+    "folder/.hidden.npy": b"",
+    "folder/readme.md": b"not embeddings",
+    "folder/inner/c.npy": matrix(ROWS[2:3]),
+    "nothing/readme.md": b"not embeddings",
+}
+
+
+def write_files(folder):
+    for name, data in FILES.items():
+        path = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data)

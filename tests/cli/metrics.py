@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Labels GoEmotions' test split with the real head and compares what comes out with reference figures:
+the first rows' scores with ONNX Runtime's, and precision, recall and F1 at three sets of thresholds with scikit-learn's.
+
+metrics.py MIEN SOURCE_DIR"""
+import array
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+MIEN, SOURCE = sys.argv[1], sys.argv[2]
+HEAD = os.path.join(SOURCE, "models/heads/all-MiniLM-L6-v2/model.onnx")
+DATA = os.path.join(SOURCE, "tests/data/heads")
+GOEMOTIONS = os.path.join(SOURCE, "models/goemotions")
+BAND = 2e-6  # rows nearer to a threshold may fall on either side
+
+
+def read_npy(path, code):
+    with open(path, "rb") as file:
+        data = file.read()
+    header = int.from_bytes(data[8:10], "little")
+    numbers = array.array(code)
+    numbers.frombytes(data[10 + header:])
+    return numbers
+
+
+def label(arguments, ending, code):
+    with tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, "out" + ending)
+        subprocess.run([MIEN, "label", "--head", HEAD, "--quiet", *arguments,
+                        os.path.join(DATA, "test.embeddings.npy"), "-o", out], check=True)
+        return read_npy(out, code), json.load(open(out[:-len(ending)] + ending + ".labels.json"))["labels"]
+
+
+def prf(true_positives, positives, support):
+    precision = true_positives / positives if positives else 0.0
+    recall = true_positives / support if support else 0.0
+    return precision, recall, 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def check(name, expected, found, tolerance):
+    if abs(expected - found) > tolerance:
+        sys.exit(f"{name}: expected {expected!r}, found {found!r}, tolerance {tolerance:g}")
+
+
+if subprocess.run([MIEN, "inspect", "--cpu"], capture_output=True).returncode == 4:
+    sys.exit(77)  # MIEN_ISA names what this CPU lacks
+
+names = open(os.path.join(GOEMOTIONS, "labels.txt"), encoding="utf-8").read().split()
+truth = [[int(number) for number in line.rstrip("\n").split("\t")[1].split(",")]
+         for line in open(os.path.join(GOEMOTIONS, "test.tsv"), encoding="utf-8")]
+scores, columns = label([], ".npy", "f")
+L, N = len(columns), len(truth)
+assert sorted(columns) == sorted(names) and len(scores) == N * L, (columns, len(scores))
+
+expected = array.array("f")
+expected.frombytes(open(os.path.join(DATA, "test256.scores.f32"), "rb").read())
+worst = max(abs(expected[row * L + names.index(column)] - scores[row * L + at])
+            for row in range(256) for at, column in enumerate(columns))
+check("scores of the first 256 rows: largest difference", 0, worst, BAND)
+
+reference = json.load(open(os.path.join(DATA, "reference_metrics.json")))
+for protocol in ("tuned_on_dev", "tuned_on_test", "fixed_0.5"):
+    figures = reference[protocol]
+    thresholds = {name: figures["per_label"][name]["threshold"] for name in names}
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(thresholds, file)
+        file.flush()
+        words, bit_columns = label(["--thresholds", file.name], ".bits.npy", "I")
+    assert bit_columns == columns and len(words) == N
+    near = sum(abs(scores[row * L + at] - thresholds[column]) <= BAND
+               for row in range(N) for at, column in enumerate(columns))
+    macro, weighted, total = [0.0] * 3, [0.0] * 3, 0
+    for at, column in enumerate(columns):
+        number = names.index(column)
+        given = [words[row] >> at & 1 for row in range(N)]
+        support = sum(number in labels for labels in truth)
+        figure = prf(sum(g and number in labels for g, labels in zip(given, truth)), sum(given), support)
+        per_label = figures["per_label"][column]
+        assert per_label["support"] == support
+        for value, key in zip(figure, ("precision", "recall", "f1")):
+            check(f"{protocol}: {column}: {key}", per_label[key], value, 1e-9 if near == 0 else near / max(support, 1))
+        macro = [a + b / L for a, b in zip(macro, figure)]
+        weighted = [a + b * support for a, b in zip(weighted, figure)]
+        total += support
+    for i, key in enumerate(("precision", "recall", "f1")):
+        check(f"{protocol}: macro {key}", figures["macro"][i], macro[i], 1e-8 if near == 0 else near / N)
+        check(f"{protocol}: weighted {key}", figures["weighted"][i], weighted[i] / total, 1e-8 if near == 0 else near / N)
+    print(f"{protocol}: macro F1 {macro[2]:.4f}, weighted F1 {weighted[2] / total:.4f}, as the reference; "
+          f"{near} scores within {BAND:g} of a threshold")
+print(f"scores: largest difference from the reference {worst:.2e}")

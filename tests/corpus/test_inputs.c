@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What inputs stand for: files, folders, patterns, stdin. */
+#include "corpus/inputs.h"
+
+#include <sys/stat.h>
+
+#include "corpus/temporary.h"
+
+static mien_inputs inputs;
+static mien_error error;
+
+static mien_status add(const char *argument, mien_input_format format) {
+  char *arguments[] = {(char *)argument};
+  inputs = (mien_inputs){0};
+  error.message[0] = '\0';
+  return mien_inputs_add(&inputs, arguments, 1, format, &error);
+}
+
+static void expect(size_t i, const char *path, mien_input_format format) {
+  ck_assert_uint_lt(i, inputs.count);
+  ck_assert_str_eq(inputs.items[i].path, path);
+  ck_assert_int_eq(inputs.items[i].format, format);
+}
+
+static void make_files(void) {
+  static const char *const names[] = {"b.npy", "a.f32", "C.NPY", "d.txt", ".hidden.npy", "[x].npy"};
+  make_temporary();
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) write_temporary(names[i], "", 0);
+  mkdir(in_temporary("folder.npy"), 0777);
+}
+
+START_TEST(a_folder_is_its_embedding_files_by_name) {
+  make_files();
+  ck_assert_int_eq(add(temporary_folder, MIEN_INPUT_BY_ENDING), MIEN_OK);
+  ck_assert_uint_eq(inputs.count, 4);
+  expect(0, in_temporary("C.NPY"), MIEN_INPUT_NPY);
+  expect(1, in_temporary("[x].npy"), MIEN_INPUT_NPY);
+  expect(2, in_temporary("a.f32"), MIEN_INPUT_F32);
+  expect(3, in_temporary("b.npy"), MIEN_INPUT_NPY);
+  mien_inputs_free(&inputs);
+  ck_assert_int_eq(add(temporary_folder, MIEN_INPUT_F32), MIEN_OK);
+  ck_assert_uint_eq(inputs.count, 5);
+  expect(4, in_temporary("d.txt"), MIEN_INPUT_F32);
+  mien_inputs_free(&inputs);
+  remove_temporary();
+}
+END_TEST
+
+START_TEST(a_pattern_is_what_it_matches_unless_a_file_has_its_name) {
+  make_files();
+  ck_assert_int_eq(add(in_temporary("?.npy"), MIEN_INPUT_BY_ENDING), MIEN_OK);
+  ck_assert_uint_eq(inputs.count, 1);
+  expect(0, in_temporary("b.npy"), MIEN_INPUT_NPY);
+  mien_inputs_free(&inputs);
+  ck_assert_int_eq(add(in_temporary("[x].npy"), MIEN_INPUT_BY_ENDING), MIEN_OK);
+  expect(0, in_temporary("[x].npy"), MIEN_INPUT_NPY);
+  mien_inputs_free(&inputs);
+  ck_assert_int_eq(add(in_temporary("*.absent"), MIEN_INPUT_BY_ENDING), MIEN_INPUT);
+  mien_inputs_free(&inputs);
+  remove_temporary();
+}
+END_TEST
+
+START_TEST(what_is_no_input_is_refused_with_its_name) {
+  make_files();
+  static const char *const names[] = {"d.txt", "absent.npy", "folder.npy"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    ck_assert_int_eq(add(in_temporary(names[i]), MIEN_INPUT_BY_ENDING), MIEN_INPUT);
+    ck_assert_msg(strstr(error.message, in_temporary(names[i])) == error.message, "%s", error.message);
+    mien_inputs_free(&inputs);
+  }
+  ck_assert_int_eq(add("", MIEN_INPUT_NPY), MIEN_ARGUMENT);
+  mien_inputs_free(&inputs);
+  ck_assert_int_eq(add("-", MIEN_INPUT_BY_ENDING), MIEN_INPUT);
+  mien_inputs_free(&inputs);
+  ck_assert_int_eq(add("-", MIEN_INPUT_NPY), MIEN_OK);
+  expect(0, "-", MIEN_INPUT_NPY);
+  mien_inputs_free(&inputs);
+  remove_temporary();
+}
+END_TEST
+
+MIEN_SUITE("inputs", a_folder_is_its_embedding_files_by_name, a_pattern_is_what_it_matches_unless_a_file_has_its_name,
+           what_is_no_input_is_refused_with_its_name)

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Outputs appear whole or not at all. */
+#include "corpus/output.h"
+
+#include <sys/stat.h>
+
+#include "corpus/temporary.h"
+
+static mien_error error;
+
+static mien_output *open_output(const char *name) {
+  mien_output *output = NULL;
+  ck_assert_msg(mien_output_open(in_temporary(name), NULL, &output, &error) == MIEN_OK, "%s", error.message);
+  return output;
+}
+
+START_TEST(a_file_appears_when_it_is_published) {
+  make_temporary();
+  mien_output *output = open_output("out");
+  ck_assert(mien_output_is_file(output) && mien_output_is_seekable(output));
+  ck_assert_int_eq(mien_output_write(output, "0123456789", 10, &error), MIEN_OK);
+  ck_assert_int_eq(mien_output_patch(output, 3, "abc", 3, &error), MIEN_OK);
+  ck_assert_int_eq(mien_output_write(output, "!", 1, &error), MIEN_OK);
+  ck_assert_int_ne(access(in_temporary("out"), F_OK), 0);
+  ck_assert_int_eq(mien_output_close(output, &error), MIEN_OK);
+  ck_assert_int_ne(access(in_temporary("out"), F_OK), 0);
+  ck_assert_int_eq(mien_output_publish(output, &error), MIEN_OK);
+  mien_output_destroy(output);
+  char bytes[64];
+  size_t size = read_temporary("out", bytes, sizeof bytes);
+  ck_assert_uint_eq(size, 11);
+  ck_assert_int_eq(memcmp(bytes, "012abc6789!", 11), 0);
+  ck_assert_int_eq(count_temporary(), 1);
+  remove_temporary();
+}
+END_TEST
+
+START_TEST(an_abandoned_file_leaves_nothing) {
+  make_temporary();
+  write_temporary("out", "before", 6);
+  mien_output *output = open_output("out"), *other = open_output("other");
+  ck_assert_int_eq(mien_output_write(output, "after", 5, &error), MIEN_OK);
+  ck_assert_int_eq(mien_output_close(output, &error), MIEN_OK);
+  mien_output_destroy(output);
+  mien_output_destroy(other);
+  char bytes[64];
+  ck_assert_uint_eq(read_temporary("out", bytes, sizeof bytes), 6);
+  ck_assert_int_eq(count_temporary(), 1);
+  remove_temporary();
+}
+END_TEST
+
+START_TEST(writes_of_every_size_arrive_in_order) {
+  enum { BYTES = 1 << 20 };
+  make_temporary();
+  char *bytes = malloc(BYTES), *found = malloc(BYTES + 1);
+  uint64_t state = 5;
+  for (size_t i = 0; i < BYTES; i++) bytes[i] = (char)random_bits(&state);
+  mien_output *output = open_output("out");
+  for (size_t at = 0; at < BYTES;) {
+    size_t size = random_bits(&state) % (random_bits(&state) % 8 ? 1000 : 200000);
+    if (size > BYTES - at) size = BYTES - at;
+    ck_assert_int_eq(mien_output_write(output, bytes + at, size, &error), MIEN_OK);
+    at += size;
+  }
+  ck_assert_int_eq(mien_output_close(output, &error), MIEN_OK);
+  ck_assert_int_eq(mien_output_publish(output, &error), MIEN_OK);
+  mien_output_destroy(output);
+  ck_assert_uint_eq(read_temporary("out", found, BYTES + 1), BYTES);
+  ck_assert_int_eq(memcmp(found, bytes, BYTES), 0);
+  free(bytes);
+  free(found);
+  remove_temporary();
+}
+END_TEST
+
+START_TEST(a_name_of_the_greatest_length_can_be_written) {
+  make_temporary();
+  char name[256];
+  memset(name, 'x', 255);
+  name[255] = '\0';
+  mien_output *output = open_output(name);
+  ck_assert_int_eq(mien_output_close(output, &error), MIEN_OK);
+  ck_assert_int_eq(mien_output_publish(output, &error), MIEN_OK);
+  mien_output_destroy(output);
+  ck_assert_int_eq(access(in_temporary(name), F_OK), 0);
+  remove_temporary();
+}
+END_TEST
+
+START_TEST(an_output_that_cannot_be_is_refused_with_its_name) {
+  make_temporary();
+  static const struct {
+    const char *name;
+    mien_status status;
+  } cases[] = {{"", MIEN_ARGUMENT}, {"absent/out", MIEN_RESOURCE}, {"out/", MIEN_ARGUMENT}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    mien_output *output = NULL;
+    ck_assert_int_eq(mien_output_open(in_temporary(cases[i].name), NULL, &output, &error), cases[i].status);
+    ck_assert_msg(strstr(error.message, in_temporary(cases[i].name)), "%s", error.message);
+  }
+  ck_assert_int_eq(count_temporary(), 0);
+  remove_temporary();
+}
+END_TEST
+
+START_TEST(the_same_file_is_known_by_every_name) {
+  make_temporary();
+  write_temporary("a", "x", 1);
+  ck_assert_int_eq(link(in_temporary("a"), in_temporary("b")), 0);
+  ck_assert_int_eq(symlink("a", in_temporary("c")), 0);
+  ck_assert(mien_output_is_same_file(in_temporary("b"), in_temporary("a")));
+  ck_assert(mien_output_is_same_file(in_temporary("a"), in_temporary("c")));
+  ck_assert(!mien_output_is_same_file(in_temporary("absent"), in_temporary("a")));
+  ck_assert(!mien_output_is_same_file("/dev/null", "/dev/null"));
+  remove_temporary();
+}
+END_TEST
+
+MIEN_SUITE("output", a_file_appears_when_it_is_published, an_abandoned_file_leaves_nothing,
+           writes_of_every_size_arrive_in_order, a_name_of_the_greatest_length_can_be_written,
+           an_output_that_cannot_be_is_refused_with_its_name, the_same_file_is_known_by_every_name)

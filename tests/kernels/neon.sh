@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Compiles the kernels and their tests for AArch64 and runs them under qemu-user. The tests need no library there: a
+# plain check.h stands in for Check's.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+out="$(mktemp -d)"
+trap 'rm -rf "$out"' EXIT
+sources=(src/base/cpu.c src/base/memory.c src/base/status.c src/kernels/head_plan.c src/kernels/head_portable.c
+  src/kernels/head_run.c src/kernels/head_neon.c)
+for test in head_kernels sigmoid; do
+  aarch64-linux-gnu-gcc -static -std=c17 -O3 -fno-trapping-math -ffp-contract=off -Wall -Wextra -Wshadow -Werror \
+    -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Iinclude -Isrc -Itests/plain -Itests \
+    "tests/kernels/test_$test.c" "${sources[@]}" -lm -o "$out/$test"
+  qemu-aarch64 "$out/$test"
+done

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs the build into a folder and builds a user's program against it: by CMake's package, by pkg-config with the
+# shared library, and with the static one. test_package.sh BUILD_DIR HEAD.onnx
+set -euo pipefail
+build="$1" head="$2"
+here="$(cd "$(dirname "$0")" && pwd)"
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+# Programs built with sanitizers must be linked with them.
+flags="$(sed -n 's/^CMAKE_C_FLAGS:STRING=//p' "$build/CMakeCache.txt")"
+compiler="$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$build/CMakeCache.txt")"
+
+cmake --install "$build" --prefix "$work/installed" >/dev/null
+lib="$(dirname "$(find "$work/installed" -name 'libmien.a')")"
+header_only="$(find "$work/installed/include" -type f)"
+[ "$header_only" = "$work/installed/include/mien/mien.h" ] || { echo "headers installed: $header_only"; exit 1; }
+
+cmake -S "$here" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/installed" -DCMAKE_C_FLAGS="$flags" \
+  -DCMAKE_C_COMPILER="$compiler" >/dev/null
+cmake --build "$work/cmake" >/dev/null
+export PKG_CONFIG_PATH="$lib/pkgconfig"
+# shellcheck disable=SC2046,SC2086
+"$compiler" -std=c17 -Wall -Wextra -Werror -pedantic $flags "$here/label_rows.c" -o "$work/shared" \
+  $(pkg-config --cflags --libs mien) -Wl,-rpath,"$lib"
+# shellcheck disable=SC2046,SC2086
+"$compiler" -std=c17 $flags "$here/label_rows.c" -o "$work/static" \
+  $(pkg-config --cflags mien) "$lib/libmien.a" $(pkg-config --static --libs libprotobuf-c jansson) -pthread -lm
+
+"$work/cmake/label_rows" "$head" >"$work/expected"
+[ -s "$work/expected" ] || { echo "label_rows printed no label"; exit 1; }
+"$work/shared" "$head" | diff "$work/expected" -
+"$work/static" "$head" | diff "$work/expected" -
+"$work/installed/bin/mien" --version | grep -qx 'mien [0-9]*\.[0-9]*\.[0-9]*'
+echo "the installed package builds and runs"
