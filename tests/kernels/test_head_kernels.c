@@ -130,6 +130,28 @@ START_TEST(all_tables_with_fused_multiply_adds_give_the_same_bits) {
 }
 END_TEST
 
+/* FNV-1a. */
+static uint64_t hash_of(const void *bytes, size_t n) {
+  uint64_t hash = 0xCBF29CE484222325u;
+  for (size_t i = 0; i < n; i++) hash = (hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001B3u;
+  return hash;
+}
+
+/* Scores may be stored and compared by others: a change of their bits is a change for users. */
+START_TEST(scores_keep_their_bits_from_version_to_version_and_on_every_processor) {
+  const uint64_t fused = 0xf49e4df9447576b4, portable = 0x18c30f0d6578c566;
+  fixture f = make(29, 100, 61, 100, 99);
+  float scores[61 * 29];
+  FOR_EACH_TABLE(kernels) {
+    run(kernels, &f, 0, f.n, NULL, scores, NULL);
+    uint64_t expected = kernels->isa == MIEN_ISA_PORTABLE ? portable : fused, found = hash_of(scores, sizeof scores);
+    require(found == expected, "%s: expected %016llx, found %016llx", mien_isa_name(kernels->isa),
+            (unsigned long long)expected, (unsigned long long)found);
+  }
+  drop(&f);
+}
+END_TEST
+
 START_TEST(a_row_has_the_same_bits_alone_and_in_any_batch) {
   fixture f = make(28, 384, 149, 384, 3);
   const size_t labels = f.labels, n = f.n;
@@ -358,7 +380,9 @@ START_TEST(rows_of_binary16_and_binary64_score_as_their_float32_values) {
 END_TEST
 
 MIEN_SUITE("head kernels", every_table_gives_the_scores_of_double_sums_at_every_size,
-           all_tables_with_fused_multiply_adds_give_the_same_bits, a_row_has_the_same_bits_alone_and_in_any_batch,
+           all_tables_with_fused_multiply_adds_give_the_same_bits,
+           scores_keep_their_bits_from_version_to_version_and_on_every_processor,
+           a_row_has_the_same_bits_alone_and_in_any_batch,
            words_are_the_scores_comparisons_even_where_thresholds_equal_scores,
            words_stay_exact_where_all_rounding_errors_of_the_screen_point_one_way,
            words_are_right_at_extreme_thresholds_and_magnitudes,
