@@ -6,6 +6,8 @@ include(CMakePackageConfigHelpers)
 install(TARGETS mien EXPORT mien-targets)
 install(TARGETS mien_static ARCHIVE)
 install(TARGETS mien_command RUNTIME)
+# Where the command looks for the model that it runs when none is named.
+install(DIRECTORY models/heads DESTINATION ${CMAKE_INSTALL_DATADIR}/mien/models)
 install(FILES include/mien/mien.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/mien)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/number.h"
 #include "cli/cli.h"
+#include "kernels/head_kernels.h"
 
 static const char command[] = "inspect";
 
@@ -35,6 +36,7 @@ static int inspect_cpu(bool json) {
   mien_isa chosen;
   mien_error error;
   if (mien_isa_choose(&chosen, &error) != MIEN_OK) return cli_report(command, &error);
+  chosen = mien_head_kernels_for(chosen)->isa; /* of those allowed, the highest that there is code for */
   if (json) printf("{\"cpus\":%u,\"isas\":[", mien_cpu_count());
   for (int i = 0; i < MIEN_ISA_COUNT; i++) {
     const char *name = mien_isa_name((mien_isa)i);

@@ -67,7 +67,7 @@ int cli_label_help(void) {
          cli_model_help);
   printf("Input:\n"
          "  --input-format npy|f32\n"
-         "                        what the inputs are, whatever their endings; needed for -\n"
+         "                        what the inputs are, whatever their endings, and all files of folders; needed for -\n"
          "\n"
          "Output:\n"
          "  -o, --output FILE     where to; a file appears when it is whole, or not at all. Default: stdout\n"

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What golden files can't show of the command: signals, closed pipes, terminals, memory. behaviour.py COMMAND [TEST...]"""
+"""What golden files can't show of the command: signals, closed pipes, terminals, memory.
+
+behaviour.py COMMAND [TEST...]"""
 
 import os
 import pty
@@ -310,7 +312,8 @@ class Behaviour(unittest.TestCase):
 
     def test_a_score_shown_short_is_on_the_side_of_its_label(self):
         shown = self.on_terminal(
-            *LABEL, "--quiet", "--threshold", "0.881", "--threshold", "joy=0.8807", "one.npy", environment={"NO_COLOR": "1"}
+            *LABEL, "--quiet", "--threshold", "0.881", "--threshold", "joy=0.8807", "one.npy",
+            environment={"NO_COLOR": "1"},
         )
         self.assertEqual(shown, "       0  joy 0.881\n")
         shown = self.on_terminal(
