@@ -24,7 +24,7 @@ quietly() {
 build_and_test() { # folder, then cmake's arguments
   local folder="build/$1"
   shift
-  quietly cmake -S . -B "$folder" -G Ninja -DMIEN_WERROR=ON "$@"
+  quietly cmake -S . -B "$folder" -G Ninja -DMIEN_TESTS=ON -DMIEN_WERROR=ON "$@"
   quietly cmake --build "$folder"
   ctest --test-dir "$folder" --output-on-failure -j 2
 }

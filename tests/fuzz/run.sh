@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 seconds="${1:-60}"
 build=build/fuzz
 log="$(mktemp)"
-if ! { cmake -S . -B $build -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER=clang -DMIEN_FUZZ=ON &&
+if ! { cmake -S . -B $build -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER=clang -DMIEN_TESTS=ON -DMIEN_FUZZ=ON &&
   cmake --build $build; } >"$log" 2>&1; then
   tail -60 "$log"
   exit 1
