@@ -17,6 +17,6 @@ labels="$(mktemp)"
 trap 'rm -f "$labels"' EXIT
 build/release/mien label --head "$head" "$embeddings" --output-format csv -o "$labels"
 echo
-# CSV's columns are row, id, labels, error.
+# CSV's columns are row, id, labels, error. awk reads to the end: a reader that leaves early would fail the pipe.
 paste -d '\t' <(tail -n +2 "$labels" | cut -d , -f 3 | tr '|' ' ') <(cut -f 1 models/goemotions/test.tsv) |
-  head -20 | awk -F '\t' '{printf "%-28s %s\n", $1 == "" ? "-" : $1, $2}'
+  awk -F '\t' 'NR <= 20 {printf "%-28s %s\n", $1 == "" ? "-" : $1, $2}'
