@@ -17,8 +17,7 @@ static inline uint32_t above_avx2(const float *scores, const float *thresholds) 
 enum {
   TILE_ROWS = 2, /* by TILE_LABELS: 8 sums and their operands, which the compiler keeps in the 16 registers */
   TILE_LABELS = 4,
-  GROUP_ROWS = 12, /* stay in the first-level cache, with the weights of a tile, while all labels pass */
-  SCREEN_ROWS = 2  /* by two panels of 16 labels: 8 sums */
+  SCREEN_ROWS = 2 /* by two panels of 16 labels: 8 sums */
 };
 
 /* ---- Exact logits ---- */
@@ -69,32 +68,7 @@ INLINE void tile(const mien_head_plan *plan, const float *rows, size_t stride, s
           add_lanes(low[r][c], high[r][c]) + plan->bias[label + (size_t)c];
 }
 
-INLINE void tile_labels(const mien_head_plan *plan, const float *rows, size_t stride, size_t label, const float *next,
-                        float *logits, int R) {
-  switch (plan->n_labels - label) {
-  case 1: tile(plan, rows, stride, label, next, logits, R, 1); break;
-  case 2: tile(plan, rows, stride, label, next, logits, R, 2); break;
-  case 3: tile(plan, rows, stride, label, next, logits, R, 3); break;
-  default: tile(plan, rows, stride, label, next, logits, R, TILE_LABELS); break;
-  }
-}
-
-static void logits_block(const mien_head_plan *plan, const float *rows, size_t stride, size_t n, float *logits) {
-  for (size_t first = 0; first < n; first += GROUP_ROWS) {
-    const size_t end = n - first < GROUP_ROWS ? n : first + GROUP_ROWS;
-    for (size_t label = 0; label < plan->n_labels; label += TILE_LABELS) {
-      size_t row = first;
-      for (; row + TILE_ROWS <= end; row += TILE_ROWS) {
-        size_t next = end + (row - first) < n ? end + (row - first) : first;
-        tile_labels(plan, rows + row * stride, stride, label, rows + next * stride, logits + row * plan->padded_labels,
-                    TILE_ROWS);
-      }
-      for (; row < end; row++)
-        tile_labels(plan, rows + row * stride, stride, label, rows + row * stride, logits + row * plan->padded_labels,
-                    1);
-    }
-  }
-}
+#include "kernels/head_tiles.h"
 
 static float logit_one(const mien_head_plan *plan, const float *row, size_t label) {
   const float *weights = plan->weights + label * plan->padded_dim;

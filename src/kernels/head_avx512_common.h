@@ -13,8 +13,7 @@
 
 enum {
   TILE_ROWS = 4, /* by TILE_LABELS: 24 sums, 4 rows and a weight fit the 32 registers */
-  TILE_LABELS = 6,
-  GROUP_ROWS = 12 /* stay in the first-level cache, with the weights of a tile, while all labels pass */
+  TILE_LABELS = 6
 };
 
 /* ---- Exact logits ---- */
@@ -63,31 +62,7 @@ INLINE void tile(const mien_head_plan *plan, const float *rows, size_t stride, s
   }
 }
 
-INLINE void tile_labels(const mien_head_plan *plan, const float *rows, size_t stride, size_t label, const float *next,
-                        float *logits, int R) {
-  switch (plan->n_labels - label) {
-  case 1: tile(plan, rows, stride, label, next, logits, R, 1); break;
-  case 2: tile(plan, rows, stride, label, next, logits, R, 2); break;
-  case 3: tile(plan, rows, stride, label, next, logits, R, 3); break;
-  case 4: tile(plan, rows, stride, label, next, logits, R, 4); break;
-  case 5: tile(plan, rows, stride, label, next, logits, R, 5); break;
-  default: tile(plan, rows, stride, label, next, logits, R, TILE_LABELS); break;
-  }
-}
-
-static void logits_block(const mien_head_plan *plan, const float *rows, size_t stride, size_t n, float *logits) {
-  for (size_t first = 0; first < n; first += GROUP_ROWS) {
-    const size_t end = n - first < GROUP_ROWS ? n : first + GROUP_ROWS;
-    const float *next = rows + (end < n ? end : 0) * stride;
-    for (size_t label = 0; label < plan->n_labels; label += TILE_LABELS) {
-      size_t row = first;
-      for (; row + TILE_ROWS <= end; row += TILE_ROWS, next += stride)
-        tile_labels(plan, rows + row * stride, stride, label, next, logits + row * plan->padded_labels, TILE_ROWS);
-      for (; row < end; row++)
-        tile_labels(plan, rows + row * stride, stride, label, next, logits + row * plan->padded_labels, 1);
-    }
-  }
-}
+#include "kernels/head_tiles.h"
 
 static float logit_one(const mien_head_plan *plan, const float *row, size_t label) {
   const float *weights = plan->weights + label * plan->padded_dim;

@@ -9,8 +9,7 @@
 enum {
   QUARTERS = 4,  /* registers for 16 lanes */
   TILE_ROWS = 2, /* by TILE_LABELS: 24 sums of the 32 registers */
-  TILE_LABELS = 3,
-  GROUP_ROWS = 12 /* stay in the first-level cache, with the weights of a tile, while all labels pass */
+  TILE_LABELS = 3
 };
 
 /* Four registers of lanes to one number, by the tree of head_kernels.h. */
@@ -20,9 +19,9 @@ INLINE float add_lanes(const float32x4_t q[QUARTERS]) {
   return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
 }
 
-/* R rows by C labels from `label` on. */
-INLINE void tile(const mien_head_plan *plan, const float *rows, size_t stride, size_t label, float *logits, int R,
-                 int C) {
+/* R rows by C labels from `label` on, while the row at `next` comes into cache. */
+INLINE void tile(const mien_head_plan *plan, const float *rows, size_t stride, size_t label, const float *next,
+                 float *logits, int R, int C) {
   const size_t dim = plan->padded_dim;
   const float *weights = plan->weights + label * dim;
   float32x4_t sums[TILE_ROWS][TILE_LABELS][QUARTERS];
@@ -33,6 +32,7 @@ INLINE void tile(const mien_head_plan *plan, const float *rows, size_t stride, s
 #pragma GCC unroll 4
       for (int q = 0; q < QUARTERS; q++) sums[r][c][q] = vdupq_n_f32(0);
   for (size_t i = 0; i < dim; i += MIEN_LANES) {
+    __builtin_prefetch(next + i);
 #pragma GCC unroll 4
     for (int q = 0; q < QUARTERS; q++) {
       const size_t at = i + (size_t)q * 4;
@@ -55,27 +55,7 @@ INLINE void tile(const mien_head_plan *plan, const float *rows, size_t stride, s
           add_lanes(sums[r][c]) + plan->bias[label + (size_t)c];
 }
 
-INLINE void tile_labels(const mien_head_plan *plan, const float *rows, size_t stride, size_t label, float *logits,
-                        int R) {
-  switch (plan->n_labels - label) {
-  case 1: tile(plan, rows, stride, label, logits, R, 1); break;
-  case 2: tile(plan, rows, stride, label, logits, R, 2); break;
-  default: tile(plan, rows, stride, label, logits, R, TILE_LABELS); break;
-  }
-}
-
-static void logits_block(const mien_head_plan *plan, const float *rows, size_t stride, size_t n, float *logits) {
-  for (size_t first = 0; first < n; first += GROUP_ROWS) {
-    const size_t end = n - first < GROUP_ROWS ? n : first + GROUP_ROWS;
-    for (size_t label = 0; label < plan->n_labels; label += TILE_LABELS) {
-      size_t row = first;
-      for (; row + TILE_ROWS <= end; row += TILE_ROWS)
-        tile_labels(plan, rows + row * stride, stride, label, logits + row * plan->padded_labels, TILE_ROWS);
-      for (; row < end; row++)
-        tile_labels(plan, rows + row * stride, stride, label, logits + row * plan->padded_labels, 1);
-    }
-  }
-}
+#include "kernels/head_tiles.h"
 
 static float logit_one(const mien_head_plan *plan, const float *row, size_t label) {
   const float *weights = plan->weights + label * plan->padded_dim;
