@@ -43,6 +43,13 @@ static mien_status refuse(const request *r, const char *why) {
   return mien_fail(r->error, MIEN_INPUT, "%s: external data '%s': %s", r->where, r->shown, why);
 }
 
+/* For the system's refusal that `code` (of errno) is. */
+static mien_status refuse_code(const request *r, int code) {
+  const bool is_resource = code == EMFILE || code == ENFILE || code == ENOMEM;
+  return mien_fail(r->error, is_resource ? MIEN_RESOURCE : MIEN_INPUT, "%s: external data '%s': %s", r->where, r->shown,
+                   strerror(code));
+}
+
 /* Nothing that could leave the folder, whatever the system's own rules for paths are. */
 static mien_status check_location(const request *r) {
   if (r->location[0] == '/') return refuse(r, "expected a path in the model's folder, found an absolute one");
@@ -121,13 +128,11 @@ static mien_status set_range(const request *r, uint64_t file_bytes, mien_onnx_ex
 /* `path` is resolved: a link at its end has come there since. */
 static mien_status open_regular(const request *r, const char *path, mien_onnx_external *external) {
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
-  if (fd < 0)
-    return mien_fail(r->error, errno == EMFILE || errno == ENFILE || errno == ENOMEM ? MIEN_RESOURCE : MIEN_INPUT,
-                     "%s: external data '%s': %s", r->where, r->shown, strerror(errno));
+  if (fd < 0) return refuse_code(r, errno);
   struct stat info;
   mien_status status;
   if (fstat(fd, &info) != 0)
-    status = refuse(r, strerror(errno));
+    status = refuse_code(r, errno);
   else if (!S_ISREG(info.st_mode))
     status = refuse(r, "not a regular file");
   else
@@ -140,28 +145,35 @@ static mien_status open_regular(const request *r, const char *path, mien_onnx_ex
 }
 
 /* Looks in the folder as named, then in the folder as resolved; what is found must lie below either. */
-static mien_status open_in_folders(const request *r, const char *named, const char *resolved_model,
+static mien_status open_in_folders(const request *r, const char *named, const char *resolved,
                                    mien_onnx_external *external) {
-  char *folders[2] = {realpath(named, NULL), folder_of(resolved_model)};
-  mien_status status;
-  char *path = NULL;
-  if (!folders[0] || !folders[1]) {
-    status = refuse(r, "the model's folder can't be resolved");
-  } else {
-    path = resolve(folders[0], r->location);
-    if (!path && errno == ENOENT) path = resolve(folders[1], r->location);
-    if (!path && errno == ENOMEM)
-      status = mien_fail_memory(r->error, r->where, strlen(r->location));
-    else if (!path)
-      status = refuse(r, strerror(errno));
-    else if (!is_below(path, folders[0]) && !is_below(path, folders[1]))
-      status = refuse(r, "the link leaves the model's folder");
-    else
-      status = open_regular(r, path, external);
-  }
+  char *path = resolve(named, r->location);
+  if (!path && errno == ENOENT) path = resolve(resolved, r->location);
+  if (!path) return refuse_code(r, errno);
+  mien_status status = is_below(path, named) || is_below(path, resolved)
+                           ? open_regular(r, path, external)
+                           : refuse(r, "the link leaves the model's folder");
   free(path);
-  free(folders[0]);
-  mien_free(folders[1]);
+  return status;
+}
+
+/* The two folders of the model, all links resolved. */
+static mien_status open_beside(const request *r, const char *model_path, mien_onnx_external *external) {
+  mien_status status;
+  char *folder = folder_of(model_path), *model = realpath(model_path, NULL);
+  char *named = folder && model ? realpath(folder, NULL) : NULL;
+  int code = errno;
+  char *resolved = named ? folder_of(model) : NULL;
+  if (!folder || (named && !resolved))
+    status = mien_fail_memory(r->error, r->where, strlen(model_path));
+  else if (!named)
+    status = refuse_code(r, code);
+  else
+    status = open_in_folders(r, named, resolved, external);
+  mien_free(resolved);
+  free(named);
+  free(model);
+  mien_free(folder);
   return status;
 }
 
@@ -169,18 +181,8 @@ mien_status mien_onnx_external_open(const Onnx__TensorProto *tensor, const char 
                                     mien_onnx_external *external, mien_error *error) {
   request r = {.where = where, .error = error};
   mien_status status = read_entries(tensor, &r);
-  if (status != MIEN_OK) return status;
-  if (!model_path) return refuse(&r, "a model in memory has no folder");
-  status = check_location(&r);
-  if (status != MIEN_OK) return status;
-  char *named = folder_of(model_path), *resolved = realpath(model_path, NULL);
-  if (!named)
-    status = mien_fail_memory(error, where, strlen(model_path));
-  else if (!resolved)
-    status = refuse(&r, strerror(errno));
-  else
-    status = open_in_folders(&r, named, resolved, external);
-  mien_free(named);
-  free(resolved);
+  if (status == MIEN_OK && !model_path) status = refuse(&r, "a model in memory has no folder");
+  if (status == MIEN_OK) status = check_location(&r);
+  if (status == MIEN_OK) status = open_beside(&r, model_path, external);
   return status;
 }

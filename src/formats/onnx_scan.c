@@ -19,11 +19,12 @@ enum { VARINT_BYTES = 10, VARINT32_BYTES = 5 };
 enum { MAX_MESSAGES = 1 << 19 };
 
 /*
- * What unpacking may hold: a fixed part that any small file may use up, and a part in proportion to the file. Floats
- * that are not packed take 5 bytes in the file, and 68 while they are unpacked: 64 of notes that protobuf-c takes of
- * each field of a message (its table doubles), and 4 of the float.
+ * What unpacking may take: a fixed part that any small file may use up, and a part in proportion to the file. Kept: the
+ * data once, and the structures of nodes and attributes, some 10 times their bytes in the file. Notes, which are
+ * protobuf-c's while it unpacks a message, of each of its fields (its table doubles): for a float that is not packed,
+ * 5 bytes in the file, 64.
  */
-enum { HELD_BASE = 40 << 20, HELD_PER_BYTE = 16, NOTE_BYTES = 64 };
+enum { KEPT_BASE = 24 << 20, KEPT_PER_BYTE = 4, NOTES_BASE = 4 << 20, NOTES_PER_BYTE = 16, NOTE_BYTES = 64 };
 
 /* malloc's own cost of a block, and of rounding its size up. */
 enum { BLOCK_BYTES = 16 };
@@ -224,14 +225,20 @@ static mien_status scan_field(scan *s) {
   }
 }
 
-/* Bytes at the worst moment of unpacking: of each depth, one message's notes. */
+static mien_status check_limit(scan *s, const char *what, size_t found, size_t base, size_t per_byte, size_t size) {
+  size_t limit;
+  if (__builtin_mul_overflow(size, per_byte, &limit) || __builtin_add_overflow(limit, base, &limit) || found <= limit)
+    return MIEN_OK;
+  return mien_fail(s->error, MIEN_INPUT, "%s: %s take too much memory: expected at most %zu bytes, found %zu", s->where,
+                   what, limit, found);
+}
+
+/* At the worst moment there are notes of one message at each depth. */
 static mien_status check_memory(scan *s, size_t size) {
-  size_t most = s->held, limit;
-  for (size_t i = 0; i < MIEN_ONNX_MAX_DEPTH; i++) most += s->widest[i] * NOTE_BYTES;
-  if (!__builtin_mul_overflow(size, (size_t)HELD_PER_BYTE, &limit) && most > limit + HELD_BASE)
-    return mien_fail(s->error, MIEN_INPUT, "%s: unpacking takes too much memory: expected at most %zu bytes, found %zu",
-                     s->where, limit + HELD_BASE, most);
-  return MIEN_OK;
+  size_t notes = 0;
+  for (size_t i = 0; i < MIEN_ONNX_MAX_DEPTH; i++) notes += s->widest[i] * NOTE_BYTES;
+  mien_status status = check_limit(s, "its parts", s->held, KEPT_BASE, KEPT_PER_BYTE, size);
+  return status == MIEN_OK ? check_limit(s, "its fields", notes, NOTES_BASE, NOTES_PER_BYTE, size) : status;
 }
 
 mien_status mien_onnx_scan(const unsigned char *bytes, size_t size, const char *where, mien_error *error) {

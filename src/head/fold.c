@@ -172,7 +172,7 @@ static mien_status make_input(mien_fold *fold, mien_symbol *symbol) {
   const mien_value *made;
   status = mien_value_make(fold, MIEN_VALUE_BATCH, &shape, &made, &columns);
   for (size_t k = 0; k < fold->dim && status == MIEN_OK; k++)
-    columns[k] = (mien_column){.unit = (uint32_t)k, .scale = 1, .c1 = 1};
+    columns[k] = (mien_column){.unit = (uint16_t)k, .scale = 1, .c1 = 1};
   if (status == MIEN_OK) status = mien_fold_alloc(fold, 1, sizeof *value, &value);
   if (status != MIEN_OK) return status;
   *value = *made;

@@ -24,12 +24,12 @@
 #define MIEN_FOLD_MAX_COLUMNS ((size_t)2 * MIEN_MAX_LABELS)
 
 /*
- * Budgets. Memory: a fixed part that any file may use up, and a part in proportion to the files: 2-byte weights become
- * doubles, and twice over on the way to a head. Work: a head of 1000 labels behind a reduction of 1024 to 512
- * dimensions takes 2^29 multiply-adds, the go_emotions head 2^15.
+ * Budgets. Memory: a fixed part that any file may use up, and a part in proportion to the numbers that the file really
+ * holds, which are read as doubles, cast, multiplied out, and at last in the head. Work: a head of 1000 labels behind a
+ * reduction of 1024 to 512 dimensions takes 2^29 multiply-adds, the go_emotions head 2^15.
  */
 #define MIEN_FOLD_BASE_BYTES ((size_t)28 << 20)
-enum { MIEN_FOLD_BYTES_PER_FILE_BYTE = 16 };
+enum { MIEN_FOLD_BYTES_PER_ELEMENT = 4 * sizeof(double) };
 #define MIEN_FOLD_WORK ((uint64_t)1 << 29)
 
 typedef enum mien_link { MIEN_LINK_IDENTITY, MIEN_LINK_SIGMOID, MIEN_LINK_EXP } mien_link;
@@ -40,10 +40,11 @@ typedef struct mien_column {
   double scale;      /* w = scale · row; 0: the column is a constant */
   double bias;
   double c0, c1;
-  uint32_t unit;
   int32_t class_index; /* k: grows with the score of class k - 1 of the fold; -k: falls with it; 0: neither */
-  mien_link link;
+  uint16_t unit;
+  uint8_t link; /* mien_link */
 } mien_column;
+_Static_assert(MIEN_MAX_DIM - 1 <= UINT16_MAX, "unit holds a dimension");
 
 typedef enum mien_kind {
   MIEN_VALUE_FLOATS,   /* constant */
@@ -89,7 +90,7 @@ struct mien_fold {
 
   void *blocks; /* everything allocated, for the end */
   size_t bytes_left;
-  uint64_t file_bytes_credited;
+  uint64_t external_elements; /* credited so far */
   uint64_t work_left;
 
   mien_symbol *symbols; /* [n_symbols] sorted by name */
@@ -111,6 +112,8 @@ struct mien_fold {
 /* Zeroed memory that lives as long as the fold. */
 MIEN_MUST_USE mien_status mien_fold_alloc(mien_fold *fold, size_t count, size_t size, void *memory);
 void mien_fold_release(mien_fold *fold);
+/* Adds to the budget of memory for that many numbers of the file. */
+void mien_fold_credit(mien_fold *fold, uint64_t n_elements);
 
 /* Takes a·b from the budget of multiply-adds and copies. */
 MIEN_MUST_USE mien_status mien_fold_work(mien_fold *fold, uint64_t a, uint64_t b);

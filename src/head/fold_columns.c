@@ -124,7 +124,7 @@ mien_status mien_fold_link(const mien_call *call, const mien_value *batch, mien_
   if (status != MIEN_OK) return status;
   for (size_t i = 0; i < batch->shape.count; i++) {
     columns[i] = batch->columns[i];
-    columns[i].link = link;
+    columns[i].link = (uint8_t)link;
   }
   return MIEN_OK;
 }

@@ -72,6 +72,7 @@ typedef struct linear {
 } linear;
 
 static mien_status to_doubles(const mien_call *call, const float *floats, size_t n, size_t at_least, double **doubles) {
+  mien_fold_credit(call->fold, n);
   mien_status status = mien_fold_alloc(call->fold, n > at_least ? n : at_least, sizeof **doubles, doubles);
   for (size_t i = 0; i < n && status == MIEN_OK; i++) (*doubles)[i] = floats[i];
   return status;

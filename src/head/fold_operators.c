@@ -150,9 +150,11 @@ mien_status mien_fold_call(const mien_call *call) {
   mien_status status = check_attributes(call);
   if (status == MIEN_OK && has_sink(call)) return mien_op_sink(call);
   if (status == MIEN_OK) status = check_operands(call, entry);
-  uint64_t work = call->n_operands + call->n_results;
+  /* A look at a column or at an attribute costs as much as a few multiply-adds. */
+  enum { LOOK = 4 };
+  uint64_t work = call->n_operands + call->n_results + node->n_attribute;
   for (size_t i = 0; i < call->n_operands; i++) work += call->operands[i] ? call->operands[i]->shape.count : 0;
-  if (status == MIEN_OK) status = mien_fold_work(call->fold, work, 1);
+  if (status == MIEN_OK) status = mien_fold_work(call->fold, work, LOOK);
   if (status == MIEN_OK) status = entry->evaluate(call);
   /* Outputs beyond those of the operator's meaning, a mask of Dropout. */
   for (size_t i = 0; i < call->n_results && status == MIEN_OK; i++)

@@ -206,35 +206,34 @@ static mien_status check_number(mien_fold *fold, const char *label_name, double 
                    label_name, what, number);
 }
 
+/* A label's row of weights [D] and its bias. */
+static mien_status fill_label(mien_fold *fold, const mien_column *column, size_t index, mien_head *head) {
+  double *weights = head->weights + index * head->dim;
+  mien_status status = MIEN_OK;
+  if (!column->row) weights[column->unit] = column->scale;
+  for (size_t k = 0; k < head->dim && column->row; k++) weights[k] = column->scale * column->row[k];
+  for (size_t k = 0; k < head->dim && status == MIEN_OK; k++) {
+    char what[40];
+    if (fabs(weights[k]) <= FLT_MAX) continue;
+    snprintf(what, sizeof what, "weight %zu", k);
+    status = check_number(fold, head->labels[index], weights[k], what);
+  }
+  head->bias[index] = column->bias;
+  return status == MIEN_OK ? check_number(fold, head->labels[index], column->bias, "bias") : status;
+}
+
 static mien_status fill_weights(mien_fold *fold, const label *labels, mien_head *head) {
   size_t n_weights, bytes;
-  const size_t dim = head->dim;
-  if (!mien_size_mul(head->n_labels, dim, &n_weights) || n_weights > MIEN_MAX_WEIGHTS ||
+  if (!mien_size_mul(head->n_labels, head->dim, &n_weights) || n_weights > MIEN_MAX_WEIGHTS ||
       !mien_size_mul(n_weights, sizeof(double), &bytes) || bytes > fold->bytes_left)
     return mien_fail(fold->error, MIEN_INPUT, "%s: a head of %zu labels × %zu dimensions is too large for its file",
-                     fold->where, head->n_labels, dim);
+                     fold->where, head->n_labels, head->dim);
   head->weights = mien_alloc(n_weights, sizeof(double));
   head->bias = mien_alloc(head->n_labels, sizeof(double));
   if (!head->weights || !head->bias) return mien_fail_memory(fold->error, fold->where, bytes);
-  for (size_t i = 0; i < head->n_labels; i++) {
-    const mien_column *c = labels[i].column;
-    double *weights = head->weights + i * dim;
-    if (c->row)
-      for (size_t k = 0; k < dim; k++) weights[k] = c->scale * c->row[k];
-    else
-      weights[c->unit] = c->scale;
-    head->bias[i] = c->bias;
-    mien_status status = MIEN_OK;
-    for (size_t k = 0; k < dim && status == MIEN_OK; k++)
-      if (!(fabs(weights[k]) <= FLT_MAX)) {
-        char what[40];
-        snprintf(what, sizeof what, "weight %zu", k);
-        status = check_number(fold, head->labels[i], weights[k], what);
-      }
-    if (status == MIEN_OK) status = check_number(fold, head->labels[i], c->bias, "bias");
-    if (status != MIEN_OK) return status;
-  }
-  return MIEN_OK;
+  mien_status status = MIEN_OK;
+  for (size_t i = 0; i < head->n_labels && status == MIEN_OK; i++) status = fill_label(fold, labels[i].column, i, head);
+  return status;
 }
 
 mien_status mien_fold_outputs(mien_fold *fold, const char *labels_path, unsigned char *used, mien_head *head) {

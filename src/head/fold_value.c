@@ -38,6 +38,13 @@ void mien_fold_release(mien_fold *fold) {
   fold->blocks = NULL;
 }
 
+void mien_fold_credit(mien_fold *fold, uint64_t n_elements) {
+  /* No head has more. */
+  uint64_t bytes = (n_elements < MIEN_MAX_WEIGHTS ? n_elements : MIEN_MAX_WEIGHTS) * MIEN_FOLD_BYTES_PER_ELEMENT;
+  const size_t room = SIZE_MAX - fold->bytes_left;
+  fold->bytes_left += bytes < room ? (size_t)bytes : room;
+}
+
 mien_status mien_fold_work(mien_fold *fold, uint64_t a, uint64_t b) {
   uint64_t work;
   if (__builtin_mul_overflow(a, b, &work) || work > fold->work_left)
@@ -125,16 +132,19 @@ mien_status mien_value_reshape(mien_fold *fold, const mien_value *source, const 
 }
 
 /*
- * The budget grows with what files hold. External files count once, the largest of them: many tensors may claim the
- * same bytes.
+ * The budget grows with the numbers that files hold. External files count once, the largest of them: many tensors may
+ * claim the same bytes.
  */
-static void credit_file(mien_fold *fold, uint64_t file_bytes) {
-  const uint64_t most = (uint64_t)MIEN_MAX_WEIGHTS * sizeof(double);
-  if (file_bytes > most) file_bytes = most;
-  if (file_bytes <= fold->file_bytes_credited) return;
-  uint64_t more = (file_bytes - fold->file_bytes_credited) * MIEN_FOLD_BYTES_PER_FILE_BYTE;
-  fold->file_bytes_credited = file_bytes;
-  fold->bytes_left += more < SIZE_MAX - fold->bytes_left ? (size_t)more : SIZE_MAX - fold->bytes_left;
+static void credit(mien_fold *fold, const mien_onnx_tensor *tensor) {
+  enum { LEAST_ELEMENT_BYTES = 2 };
+  if (!tensor->is_external) {
+    mien_fold_credit(fold, tensor->shape.count);
+    return;
+  }
+  uint64_t n_elements = tensor->external.file_bytes / LEAST_ELEMENT_BYTES;
+  if (n_elements <= fold->external_elements) return;
+  mien_fold_credit(fold, n_elements - fold->external_elements);
+  fold->external_elements = n_elements;
 }
 
 mien_status mien_value_from_tensor(mien_fold *fold, const Onnx__TensorProto *proto, const char *where,
@@ -142,7 +152,7 @@ mien_status mien_value_from_tensor(mien_fold *fold, const Onnx__TensorProto *pro
   mien_onnx_tensor tensor;
   mien_status status = mien_onnx_tensor_open(proto, fold->path, where, &tensor, fold->error);
   if (status != MIEN_OK) return mien_fail_prefix(fold->error, status, fold->where);
-  if (tensor.is_external) credit_file(fold, tensor.external.file_bytes);
+  credit(fold, &tensor);
   void *elements;
   status = mien_fold_work(fold, tensor.shape.count, 1);
   if (status == MIEN_OK)

@@ -85,14 +85,6 @@ static mien_status fold_model(mien_fold *fold, const char *labels_path, mien_hea
   return status;
 }
 
-static size_t budget_of(size_t file_bytes) {
-  size_t bytes;
-  if (!mien_size_mul(file_bytes, MIEN_FOLD_BYTES_PER_FILE_BYTE, &bytes) ||
-      !mien_size_add(bytes, MIEN_FOLD_BASE_BYTES, &bytes))
-    return SIZE_MAX;
-  return bytes;
-}
-
 mien_status mien_head_from_onnx(const unsigned char *bytes, size_t size, const char *path, const char *labels_path,
                                 mien_head **head, mien_error *error) {
   Onnx__ModelProto *model;
@@ -104,7 +96,7 @@ mien_status mien_head_from_onnx(const unsigned char *bytes, size_t size, const c
                     .path = path,
                     .where = where,
                     .error = error,
-                    .bytes_left = budget_of(size),
+                    .bytes_left = MIEN_FOLD_BASE_BYTES,
                     .work_left = MIEN_FOLD_WORK};
   mien_head *made = mien_alloc(1, sizeof *made);
   status = made ? fold_model(&fold, labels_path, made) : mien_fail_memory(error, where, sizeof *made);

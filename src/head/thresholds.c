@@ -52,7 +52,9 @@ static mien_status name_label(const char *json, size_t size, mien_status status,
     json += 3;
     size -= 3;
   }
-  json_decref(json_loadb(json, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &found));
+  json_t *value = json_loadb(json, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &found);
+  json_decref(value);
+  if (value) return status;                                                       /* JSON, but no object */
   if (json_error_code(&found) == json_error_end_of_input_expected) return status; /* behind the object */
   size_t end = found.position > 0 && (size_t)found.position < size ? (size_t)found.position : size;
   const char *key = last_key(json, size, end, &length);

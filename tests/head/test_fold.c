@@ -78,8 +78,10 @@ START_TEST(a_sigmoid_is_found_in_exp_and_reciprocal_and_in_exp_and_division) {
     put_node(&b, "Neg", "c", "n");
     put_node(&b, "Exp", "n", "e");
     put_node(&b, "Add", "one e", "s");
-    if (form == 0) put_node(&b, "Reciprocal", "s", "y");
-    else put_node(&b, "Div", "one s", "y");
+    if (form == 0)
+      put_node(&b, "Reciprocal", "s", "y");
+    else
+      put_node(&b, "Div", "one s", "y");
     put_output(&b, "y");
     expect_label(fold(&b), "y", 3, GRAPH_Z1, -1);
   }
@@ -290,7 +292,7 @@ START_TEST(constant_nodes_hold_tensors_numbers_and_lists) {
   end(&b);
   end(&b);
   put_node(&b, "Mul", "z half", "h");
-  put_node(&b, "Mul", "h list", "l");    /* z0, 2·z1 */
+  put_node(&b, "Mul", "h list", "l");   /* z0, 2·z1 */
   put_node(&b, "Add", "tensor l", "m"); /* + 1 */
   put_node(&b, "Softmax", "m", "y");
   put_output(&b, "y");
@@ -326,8 +328,8 @@ END_TEST
 START_TEST(values_of_the_embedding_add_and_subtract) {
   builder b = begin_graph(13);
   put_split(&b);
-  put_node(&b, "Add", "a c", "s");  /* z0 + z1 */
-  put_node(&b, "Sub", "s a", "t");  /* z1 */
+  put_node(&b, "Add", "a c", "s");   /* z0 + z1 */
+  put_node(&b, "Sub", "s a", "t");   /* z1 */
   put_node(&b, "Sum", "t a a", "u"); /* z1 + 2·z0 */
   put_node(&b, "Sigmoid", "u", "y");
   put_output(&b, "y");
