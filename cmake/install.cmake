@@ -3,7 +3,7 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-install(TARGETS mien EXPORT mien-targets)
+install(TARGETS mien_shared EXPORT mien-targets)
 install(TARGETS mien_static ARCHIVE)
 install(TARGETS mien_command RUNTIME)
 # Where the command looks for the model that it runs when none is named.

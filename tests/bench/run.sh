@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 cmake/packages.sh build
 command -v python3 >/dev/null && python3 -c 'import ensurepip' 2>/dev/null || cmake/packages.sh full
 cmake --preset release >/dev/null
-cmake --build --preset release --target mien mien_command >/dev/null
+cmake --build --preset release --target mien_shared mien_command >/dev/null
 venv=build/bench-venv
 if [ ! -e $venv/.done ]; then
   python3 -m venv $venv
