@@ -4,8 +4,17 @@
 
 #include "graph_test.h"
 
-/* Longest that a refusal may take, in seconds. Sanitizers and -O0 make many of one: there only the refusal counts. */
-#ifdef NDEBUG
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MIEN_SANITIZED
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define MIEN_SANITIZED
+#endif
+
+/* Longest that a refusal may take, in seconds of this processor's work, whoever else uses the machine. Sanitizers and
+ * -O0 make many of one: there only the refusal counts. */
+#if defined(NDEBUG) && !defined(MIEN_SANITIZED)
 static const double LONGEST = 1;
 #else
 static const double LONGEST = INFINITY;
@@ -13,7 +22,7 @@ static const double LONGEST = INFINITY;
 
 static double seconds(void) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
   return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
