@@ -3,7 +3,7 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-install(TARGETS mien_shared EXPORT mien-targets)
+install(TARGETS mien_shared EXPORT mien-targets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS mien_static ARCHIVE)
 install(TARGETS mien_command RUNTIME)
 # Where the command looks for the model that it runs when none is named.
@@ -11,8 +11,17 @@ install(DIRECTORY models/heads DESTINATION ${CMAKE_INSTALL_DATADIR}/mien/models)
 install(FILES include/mien/mien.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/mien)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
-# Found from where the file lies, so that the installed tree can be moved.
-file(RELATIVE_PATH prefix_from_pc /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+# Found from where the file lies, so that the installed tree can be moved; unless the folders are fixed ones.
+if(IS_ABSOLUTE ${CMAKE_INSTALL_LIBDIR} OR IS_ABSOLUTE ${CMAKE_INSTALL_INCLUDEDIR})
+  set(pc_prefix ${CMAKE_INSTALL_PREFIX})
+  set(pc_libdir ${CMAKE_INSTALL_FULL_LIBDIR})
+  set(pc_includedir ${CMAKE_INSTALL_FULL_INCLUDEDIR})
+else()
+  file(RELATIVE_PATH up /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+  set(pc_prefix "\${pcfiledir}/${up}")
+  set(pc_libdir "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
+  set(pc_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
 configure_file(cmake/mien.pc.in ${PROJECT_BINARY_DIR}/mien.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/mien.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

@@ -59,12 +59,16 @@ else
 fi
 
 step "source format and shell scripts"
-if command -v clang-format >/dev/null; then
+if ! git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+  skip format "not a git checkout: which files are the project's is not known"
+elif command -v clang-format >/dev/null; then
   git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
 else
   skip format "clang-format is not installed"
 fi
-if command -v shellcheck >/dev/null; then
+if ! git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+  skip shellcheck "not a git checkout"
+elif command -v shellcheck >/dev/null; then
   git ls-files '*.sh' .ci/run | xargs shellcheck -x
 else
   skip shellcheck "shellcheck is not installed"

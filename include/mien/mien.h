@@ -15,7 +15,8 @@
  * - The library never prints, never exits, never aborts, and reads no environment variable but MIEN_ISA.
  * - Structures that the caller fills and that may grow begin with `size`: set it to sizeof, zero the rest. Zero is
  *   the default of every field.
- * - A row's results are the same bits whatever the batch, its neighbours and the number of threads.
+ * - A row's results are the same bits whatever the batch, its neighbours and the number of threads, in the default
+ *   floating-point environment (round to nearest, subnormals kept), which calls expect and leave as it is.
  */
 #ifndef MIEN_MIEN_H
 #define MIEN_MIEN_H
@@ -169,10 +170,10 @@ typedef struct mien_session_options {
 
 /*
  * Makes a session for `model` and keeps the model alive. The instruction set is the best that the CPU has; the
- * environment variable MIEN_ISA narrows it to a listed one (portable, avx2, avxvnni, avx512, avx512vnni, avx512bf16,
- * amx, neon, neondot), and a name that is unknown (MIEN_ARGUMENT) or not available here (MIEN_RESOURCE) is an error.
- * `options` may be NULL. A session is used by one thread at a time. After fork the child can't use a session of its
- * parent (MIEN_ARGUMENT), but may destroy it and make its own.
+ * environment variable MIEN_ISA, unless empty, narrows it to a listed one (portable, avx2, avxvnni, avx512, avx512vnni,
+ * avx512bf16, amx, neon, neondot), and a name that is unknown (MIEN_ARGUMENT) or not available here (MIEN_RESOURCE) is
+ * an error. `options` may be NULL. A session is used by one thread at a time. After fork the child can't use a session
+ * of its parent (MIEN_ARGUMENT), but may destroy it and make its own.
  */
 MIEN_API MIEN_MUST_USE mien_status mien_session_create(mien_model *model, const mien_session_options *options,
                                                        mien_session **session, mien_error *error);

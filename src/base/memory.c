@@ -5,12 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+void *mien_alloc_raw(size_t bytes) {
+  size_t whole; /* at least one unit: aligned_alloc takes multiples */
+  if (!mien_size_add(bytes, MIEN_ALIGNMENT, &whole)) return NULL;
+  return aligned_alloc(MIEN_ALIGNMENT, whole - whole % MIEN_ALIGNMENT);
+}
+
 void *mien_alloc(size_t count, size_t size) {
   size_t bytes;
-  if (!mien_size_mul(count, size, &bytes) || !mien_size_add(bytes, MIEN_ALIGNMENT, &bytes)) return NULL;
-  bytes -= bytes % MIEN_ALIGNMENT;
-  if (bytes == 0) bytes = MIEN_ALIGNMENT;
-  void *memory = aligned_alloc(MIEN_ALIGNMENT, bytes);
+  void *memory = mien_size_mul(count, size, &bytes) ? mien_alloc_raw(bytes) : NULL;
   if (memory) memset(memory, 0, bytes);
   return memory;
 }

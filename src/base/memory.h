@@ -13,6 +13,9 @@
 static inline bool mien_size_mul(size_t a, size_t b, size_t *out) { return !__builtin_mul_overflow(a, b, out); }
 static inline bool mien_size_add(size_t a, size_t b, size_t *out) { return !__builtin_add_overflow(a, b, out); }
 
+/* `bytes` bytes, not zeroed, for what is filled at once; else as mien_alloc. */
+void *mien_alloc_raw(size_t bytes);
+
 /* count × size bytes, zeroed, aligned to MIEN_ALIGNMENT; NULL on overflow or without memory. Zero bytes give a
  * pointer that may be freed but not used. Freed by mien_free. */
 void *mien_alloc(size_t count, size_t size);

@@ -2,9 +2,13 @@
 /* Filling a caller's mien_error, and the words of a status. */
 #include "base/status.h"
 
+#include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/utf8.h"
 
 #define VERSION_TEXT_(a, b, c) #a "." #b "." #c
 #define VERSION_TEXT(a, b, c) VERSION_TEXT_(a, b, c)
@@ -23,16 +27,23 @@ const char *mien_status_name(mien_status status) {
   }
 }
 
-/* Names out of hostile files end up in messages: keep them on one line, and valid where the cut falls. */
+/* Names and paths out of hostile hands end up in messages: they stay on one line, and valid UTF-8 where the cut falls.
+ */
 static void tidy(char *message, size_t capacity, size_t length) {
-  if (length >= capacity) {
-    length = capacity - 1;
-    while (length > 0 && ((unsigned char)message[length] & 0xC0) == 0x80) length--;
-    message[length] = '\0';
-  }
-  for (size_t i = 0; i < length; i++) {
-    unsigned char byte = (unsigned char)message[i];
-    if (byte < 0x20 || byte == 0x7F) message[i] = '?';
+  const bool is_cut = length >= capacity;
+  if (is_cut) length = capacity - 1;
+  for (size_t at = 0; at < length;) {
+    size_t bytes = mien_utf8_character(message + at, length - at);
+    /* The longest character has 4 bytes: what is invalid so near a cut may be one that was cut. */
+    if (bytes == 0 && is_cut && length - at < 4) {
+      message[at] = '\0';
+      return;
+    }
+    const unsigned char first = (unsigned char)message[at];
+    if (bytes == 0 || first < 0x20 || first == 0x7F) message[at] = '?';
+    /* C1 controls, U+0080 to U+009F, steer terminals too. */
+    if (bytes == 2 && first == 0xC2 && (unsigned char)message[at + 1] < 0xA0) message[at] = message[at + 1] = '?';
+    at += bytes ? bytes : 1;
   }
 }
 
@@ -50,6 +61,11 @@ mien_status mien_fail(mien_error *error, mien_status code, const char *format, .
     tidy(error->message, sizeof error->message, (size_t)length);
   }
   return code;
+}
+
+mien_status mien_fail_system(mien_error *error, const char *path, int code) {
+  const bool is_lack = code == ENOMEM || code == EMFILE || code == ENFILE;
+  return mien_fail(error, is_lack ? MIEN_RESOURCE : MIEN_INPUT, "%s: %s", path, strerror(code));
 }
 
 mien_status mien_fail_memory(mien_error *error, const char *what, size_t bytes) {

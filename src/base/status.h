@@ -6,11 +6,15 @@
 #include "mien/mien.h"
 
 /*
- * Writes a formatted message into `error` (may be NULL), cut at a UTF-8 boundary, control bytes shown as '?', and
- * returns `code`:  return mien_fail(error, MIEN_INPUT, "%s: truncated: expected %zu bytes, found %zu", ...);
+ * Writes a formatted message into `error` (may be NULL), cut at a UTF-8 boundary, control and invalid bytes shown as
+ * '?', and returns `code`:  return mien_fail(error, MIEN_INPUT, "%s: truncated: expected %zu bytes, found %zu", ...);
  */
 __attribute__((format(printf, 3, 4))) mien_status mien_fail(mien_error *error, mien_status code, const char *format,
                                                             ...);
+
+/* The failure of a system call on `path`, its errno being `code`: MIEN_RESOURCE when the system lacks something, else
+ * MIEN_INPUT. */
+mien_status mien_fail_system(mien_error *error, const char *path, int code);
 
 /* The failure of an allocation of `bytes` for `what`. */
 mien_status mien_fail_memory(mien_error *error, const char *what, size_t bytes);

@@ -97,7 +97,8 @@ static mien_status make_rows(head_bench *bench, mien_error *error) {
   bench->rows = mien_alloc(numbers, sizeof(float));
   bench->scores = mien_alloc(bench->n_rows * labels, sizeof(float));
   bench->words = mien_alloc(bench->n_rows * bench->plan->n_words, sizeof(uint32_t));
-  if (!bench->rows || !bench->scores || !bench->words) return mien_fail_memory(error, "rows", numbers);
+  if (!bench->rows || !bench->scores || !bench->words)
+    return mien_fail_memory(error, "rows", numbers < SIZE_MAX / 4 ? numbers * sizeof(float) : SIZE_MAX);
   uint64_t state = 2;
   for (size_t row = 0; row < bench->n_rows; row++) {
     float *x = bench->rows + row * dim, sum = 0;

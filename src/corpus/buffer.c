@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "formats/utf8.h"
+#include "base/utf8.h"
 
 bool mien_buffer_reserve(mien_buffer *buffer, size_t more) {
   enum { SMALLEST = 4096 };

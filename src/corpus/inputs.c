@@ -69,11 +69,6 @@ static mien_status add_file(mien_inputs *inputs, const char *path, mien_input_fo
   return add(inputs, path, format, error);
 }
 
-static mien_status fail_system(const char *path, mien_error *error) {
-  mien_status code = errno == ENOMEM || errno == EMFILE || errno == ENFILE ? MIEN_RESOURCE : MIEN_INPUT;
-  return mien_fail(error, code, "%s: %s", path, strerror(errno));
-}
-
 static int by_path(const void *a, const void *b) {
   return strcmp(((const mien_input *)a)->path, ((const mien_input *)b)->path);
 }
@@ -91,7 +86,7 @@ static mien_status add_entry(mien_inputs *inputs, const char *folder, const char
   struct stat info;
   mien_status status = MIEN_OK;
   if (stat(path, &info) != 0) {
-    status = fail_system(path, error);
+    status = mien_fail_system(error, path, errno);
   } else if (S_ISREG(info.st_mode)) {
     status = add(inputs, path, format, error);
   }
@@ -101,14 +96,14 @@ static mien_status add_entry(mien_inputs *inputs, const char *folder, const char
 
 static mien_status add_folder(mien_inputs *inputs, const char *folder, mien_input_format format, mien_error *error) {
   DIR *entries = opendir(folder);
-  if (!entries) return fail_system(folder, error);
+  if (!entries) return mien_fail_system(error, folder, errno);
   size_t before = inputs->count;
   mien_status status = MIEN_OK;
   while (status == MIEN_OK) {
     errno = 0;
     struct dirent *entry = readdir(entries);
     if (!entry) {
-      if (errno) status = fail_system(folder, error);
+      if (errno) status = mien_fail_system(error, folder, errno);
       break;
     }
     status = add_entry(inputs, folder, entry->d_name, format, error);
@@ -123,7 +118,7 @@ static mien_status add_folder(mien_inputs *inputs, const char *folder, mien_inpu
 
 static mien_status add_path(mien_inputs *inputs, const char *path, mien_input_format format, mien_error *error) {
   struct stat info;
-  if (stat(path, &info) != 0) return fail_system(path, error);
+  if (stat(path, &info) != 0) return mien_fail_system(error, path, errno);
   return S_ISDIR(info.st_mode) ? add_folder(inputs, path, format, error) : add_file(inputs, path, format, error);
 }
 

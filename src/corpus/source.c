@@ -46,7 +46,7 @@ static mien_status read_stream(mien_source *source, void *data, size_t bytes, si
     if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
     ssize_t got = read(source->fd, (char *)data + done, bytes - done);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (got < 0) status = mien_fail(error, MIEN_INPUT, "%s: %s", source->name, strerror(errno));
+    if (got < 0) status = mien_fail_system(error, source->name, errno);
     if (got == 0) break;
     if (got > 0) done += (size_t)got;
   }
@@ -111,10 +111,7 @@ static mien_status open_path(mien_source *source, const char *path, mien_error *
   source->owns_fd = strcmp(path, "-") != 0;
   source->fd = source->owns_fd ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : STDIN_FILENO;
   struct stat info;
-  if (source->fd < 0 || fstat(source->fd, &info) != 0) {
-    mien_status code = errno == EMFILE || errno == ENFILE || errno == ENOMEM ? MIEN_RESOURCE : MIEN_INPUT;
-    return mien_fail(error, code, "%s: %s", source->name, strerror(errno));
-  }
+  if (source->fd < 0 || fstat(source->fd, &info) != 0) return mien_fail_system(error, source->name, errno);
   if (S_ISDIR(info.st_mode)) return mien_fail(error, MIEN_INPUT, "%s: expected a file, found a folder", source->name);
   source->is_file = S_ISREG(info.st_mode);
   return MIEN_OK;
@@ -127,8 +124,7 @@ static mien_status open_source(mien_source *source, const mien_input *input, siz
   if (source->is_file) {
     struct stat info;
     off_t at = lseek(source->fd, 0, SEEK_CUR); /* stdin may have been read in part before */
-    if (at < 0 || fstat(source->fd, &info) != 0)
-      return mien_fail(error, MIEN_INPUT, "%s: %s", source->name, strerror(errno));
+    if (at < 0 || fstat(source->fd, &info) != 0) return mien_fail_system(error, source->name, errno);
     base = (uint64_t)at;
     file_bytes = info.st_size > at ? (uint64_t)(info.st_size - at) : 0;
   }

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "formats/utf8.h"
+#include "base/utf8.h"
 
 /* Bytes of a location as messages show it. */
 enum { SHOWN_BYTES = 160 };
@@ -23,7 +23,7 @@ typedef struct request {
   mien_error *error;
 } request;
 
-static mien_status read_entries(const Onnx__TensorProto *tensor, request *r) {
+static mien_status read_entries(const MienOnnx__TensorProto *tensor, request *r) {
   for (size_t i = 0; i < tensor->n_external_data; i++) {
     const char *key = tensor->external_data[i]->key, *value = tensor->external_data[i]->value;
     if (!key || !value) continue;
@@ -177,7 +177,7 @@ static mien_status open_beside(const request *r, const char *model_path, mien_on
   return status;
 }
 
-mien_status mien_onnx_external_open(const Onnx__TensorProto *tensor, const char *model_path, const char *where,
+mien_status mien_onnx_external_open(const MienOnnx__TensorProto *tensor, const char *model_path, const char *where,
                                     mien_onnx_external *external, mien_error *error) {
   request r = {.where = where, .error = error};
   mien_status status = read_entries(tensor, &r);

@@ -23,7 +23,7 @@ typedef struct mien_onnx_external {
  * location has no "..", no backslash, and is not absolute. Links are followed only as far as they stay in there.
  * `where` begins the messages. NULL as `model_path` refuses.
  */
-MIEN_MUST_USE mien_status mien_onnx_external_open(const Onnx__TensorProto *tensor, const char *model_path,
+MIEN_MUST_USE mien_status mien_onnx_external_open(const MienOnnx__TensorProto *tensor, const char *model_path,
                                                   const char *where, mien_onnx_external *external, mien_error *error);
 
 #endif

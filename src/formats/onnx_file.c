@@ -37,16 +37,17 @@ static const other others[] = {
 };
 
 /* A 64-bit little-endian header length, then the header's JSON. */
-static bool is_safetensors(const unsigned char *bytes, size_t size) {
+static bool is_safetensors(const unsigned char *bytes, size_t size, size_t file_bytes) {
   if (size < 9 || bytes[8] != '{') return false;
   uint64_t header = 0;
   for (int i = 7; i >= 0; i--) header = header << 8 | bytes[i];
-  return header >= 2 && header <= size - 8;
+  return header >= 2 && header <= file_bytes - 8;
 }
 
-static mien_status refuse_others(const unsigned char *bytes, size_t size, const char *where, mien_error *error) {
+mien_status mien_onnx_probe(const unsigned char *bytes, size_t size, size_t file_bytes, const char *where,
+                            mien_error *error) {
   if (size == 0) return mien_fail(error, MIEN_INPUT, "%s: is empty: expected an ONNX file", where);
-  if (is_safetensors(bytes, size))
+  if (is_safetensors(bytes, size, file_bytes))
     return mien_fail(error, MIEN_INPUT, "%s: is a safetensors file, not an ONNX file", where);
   size_t text = size >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
   while (text < size && memchr(" \t\r\n", bytes[text], 4)) text++;
@@ -56,6 +57,10 @@ static mien_status refuse_others(const unsigned char *bytes, size_t size, const 
         strncasecmp((const char *)bytes + skip, others[i].start, others[i].bytes) == 0)
       return mien_fail(error, MIEN_INPUT, "%s: %s", where, others[i].message);
   }
+  /* The first tag: a field of ModelProto, as a varint, a length or a fixed number. */
+  if (bytes[0] < 8 || (bytes[0] & 7) > 5)
+    return mien_fail(error, MIEN_INPUT, "%s: byte 0: expected a protobuf field of an ONNX model, found 0x%02X", where,
+                     bytes[0]);
   return MIEN_OK;
 }
 
@@ -71,14 +76,14 @@ static void counted_free(void *user, void *memory) {
   free(memory);
 }
 
-mien_status mien_onnx_unpack(const unsigned char *bytes, size_t size, const char *where, Onnx__ModelProto **model,
+mien_status mien_onnx_unpack(const unsigned char *bytes, size_t size, const char *where, MienOnnx__ModelProto **model,
                              mien_error *error) {
-  mien_status status = refuse_others(bytes, size, where, error);
+  mien_status status = mien_onnx_probe(bytes, size, size, where, error);
   if (status == MIEN_OK) status = mien_onnx_scan(bytes, size, where, error);
   if (status != MIEN_OK) return status;
   size_t failed_bytes = 0;
   ProtobufCAllocator allocator = {.alloc = counted_alloc, .free = counted_free, .allocator_data = &failed_bytes};
-  Onnx__ModelProto *unpacked = onnx__model_proto__unpack(&allocator, size, bytes);
+  MienOnnx__ModelProto *unpacked = mien_onnx__model_proto__unpack(&allocator, size, bytes);
   if (!unpacked && failed_bytes) return mien_fail_memory(error, where, failed_bytes);
   if (!unpacked) return mien_fail(error, MIEN_INPUT, "%s: is not an ONNX file", where);
   if (!unpacked->graph) {
@@ -89,8 +94,8 @@ mien_status mien_onnx_unpack(const unsigned char *bytes, size_t size, const char
   return MIEN_OK;
 }
 
-void mien_onnx_free(Onnx__ModelProto *model) {
+void mien_onnx_free(MienOnnx__ModelProto *model) {
   size_t ignored = 0;
   ProtobufCAllocator allocator = {.alloc = counted_alloc, .free = counted_free, .allocator_data = &ignored};
-  if (model) onnx__model_proto__free_unpacked(model, &allocator);
+  if (model) mien_onnx__model_proto__free_unpacked(model, &allocator);
 }

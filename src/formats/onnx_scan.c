@@ -91,7 +91,7 @@ static size_t block(size_t bytes) { return bytes + BLOCK_BYTES + (-bytes & (BLOC
 static mien_status push(scan *s, const ProtobufCMessageDescriptor *message, size_t bytes) {
   if (s->depth == MIEN_ONNX_MAX_DEPTH) return refuse(s, "more than %d messages inside each other", MIEN_ONNX_MAX_DEPTH);
   if (++s->n_messages > MAX_MESSAGES) return refuse(s, "more than %d messages", MAX_MESSAGES);
-  if (message == &onnx__node_proto__descriptor && ++s->n_nodes > MIEN_ONNX_MAX_NODES)
+  if (message == &mien_onnx__node_proto__descriptor && ++s->n_nodes > MIEN_ONNX_MAX_NODES)
     return refuse(s, "more than %d nodes", MIEN_ONNX_MAX_NODES);
   s->held += block(message->sizeof_message);
   s->frames[s->depth++] = (frame){.message = message, .end = s->at + bytes};
@@ -243,7 +243,7 @@ static mien_status check_memory(scan *s, size_t size) {
 
 mien_status mien_onnx_scan(const unsigned char *bytes, size_t size, const char *where, mien_error *error) {
   scan s = {.bytes = bytes, .where = where, .error = error, .depth = 1, .n_messages = 1};
-  s.frames[0] = (frame){.message = &onnx__model_proto__descriptor, .end = size};
+  s.frames[0] = (frame){.message = &mien_onnx__model_proto__descriptor, .end = size};
   while (s.depth > 0) {
     if (s.at == top(&s)->end) {
       s.depth--;

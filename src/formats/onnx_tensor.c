@@ -22,12 +22,12 @@ typedef struct element {
 } element;
 
 static const element elements[] = {
-    {ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, 4, FIELD_FLOAT, false},
-    {ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE, 8, FIELD_DOUBLE, false},
-    {ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, 2, FIELD_INT32, false},
-    {ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16, 2, FIELD_INT32, false},
-    {ONNX__TENSOR_PROTO__DATA_TYPE__INT32, 4, FIELD_INT32, true},
-    {ONNX__TENSOR_PROTO__DATA_TYPE__INT64, 8, FIELD_INT64, true},
+    {MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, 4, FIELD_FLOAT, false},
+    {MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE, 8, FIELD_DOUBLE, false},
+    {MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, 2, FIELD_INT32, false},
+    {MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16, 2, FIELD_INT32, false},
+    {MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__INT32, 4, FIELD_INT32, true},
+    {MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__INT64, 8, FIELD_INT64, true},
 };
 
 static const element *find_element(int type) {
@@ -38,7 +38,7 @@ static const element *find_element(int type) {
 
 /* ---- Shape --------------------------------------------------------------------------------------------------- */
 
-static mien_status read_shape(const Onnx__TensorProto *proto, const char *where, mien_onnx_shape *shape,
+static mien_status read_shape(const MienOnnx__TensorProto *proto, const char *where, mien_onnx_shape *shape,
                               mien_error *error) {
   if (proto->n_dims > MIEN_ONNX_MAX_RANK)
     return mien_fail(error, MIEN_INPUT, "%s: expected at most %d dimensions, found %zu", where, MIEN_ONNX_MAX_RANK,
@@ -58,7 +58,7 @@ static mien_status read_shape(const Onnx__TensorProto *proto, const char *where,
 /* ---- Amount of data ------------------------------------------------------------------------------------------ */
 
 /* Elements in `which`; *n_filled counts the fields, raw_data with them, that hold anything. */
-static size_t count_elements(const Onnx__TensorProto *proto, field which, int *n_filled) {
+static size_t count_elements(const MienOnnx__TensorProto *proto, field which, int *n_filled) {
   size_t counts[] = {proto->n_float_data, proto->n_double_data, proto->n_int32_data, proto->n_int64_data};
   *n_filled =
       (proto->has_raw_data && proto->raw_data.len > 0) + (proto->n_string_data > 0) + (proto->n_uint64_data > 0);
@@ -97,7 +97,7 @@ static mien_status check_external(mien_onnx_tensor *tensor, const element *e, co
                    (unsigned long long)expected, (unsigned long long)found);
 }
 
-mien_status mien_onnx_tensor_open(const Onnx__TensorProto *proto, const char *model_path, const char *where,
+mien_status mien_onnx_tensor_open(const MienOnnx__TensorProto *proto, const char *model_path, const char *where,
                                   mien_onnx_tensor *tensor, mien_error *error) {
   *tensor = (mien_onnx_tensor){.proto = proto};
   const element *e = find_element(proto->data_type);
@@ -109,7 +109,7 @@ mien_status mien_onnx_tensor_open(const Onnx__TensorProto *proto, const char *mo
   tensor->is_integer = e->is_integer;
   mien_status status = read_shape(proto, where, &tensor->shape, error);
   if (status != MIEN_OK) return status;
-  if (proto->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
+  if (proto->data_location == MIEN_ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
     return check_external(tensor, e, model_path, where, error);
   return check_inside(tensor, e, where, error);
 }
@@ -155,15 +155,15 @@ static double from_half(uint32_t bits) {
 
 static double to_float(int type, uint64_t bits) {
   switch (type) {
-  case ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE: return from_double(bits);
-  case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16: return from_half((uint32_t)bits);
-  case ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16: return from_float((uint32_t)bits << 16);
+  case MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE: return from_double(bits);
+  case MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16: return from_half((uint32_t)bits);
+  case MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16: return from_float((uint32_t)bits << 16);
   default: return from_float((uint32_t)bits);
   }
 }
 
 static void convert_raw(const element *e, const unsigned char *bytes, size_t n, double *floats, int64_t *integers) {
-  if (e->type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
+  if (e->type == MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
     for (size_t i = 0; i < n; i++) floats[i] = from_float((uint32_t)load(bytes + 4 * i, 4));
   else if (!e->is_integer)
     for (size_t i = 0; i < n; i++) floats[i] = to_float(e->type, load(bytes + e->bytes * i, e->bytes));
@@ -187,7 +187,7 @@ static mien_status convert_halves(const mien_onnx_tensor *tensor, const char *wh
 
 static mien_status convert_fields(const mien_onnx_tensor *tensor, const element *e, const char *where, double *floats,
                                   int64_t *integers, mien_error *error) {
-  const Onnx__TensorProto *proto = tensor->proto;
+  const MienOnnx__TensorProto *proto = tensor->proto;
   const size_t n = tensor->shape.count;
   switch (e->field) {
   case FIELD_FLOAT:

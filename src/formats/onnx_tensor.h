@@ -20,7 +20,7 @@ typedef struct mien_onnx_shape {
 
 /* A tensor that is ready to be read: its data is there, and as long as the shape asks. */
 typedef struct mien_onnx_tensor {
-  const Onnx__TensorProto *proto;
+  const MienOnnx__TensorProto *proto;
   mien_onnx_shape shape;
   bool is_integer; /* int32 and int64; the others are floating-point */
   bool is_external;
@@ -31,7 +31,7 @@ typedef struct mien_onnx_tensor {
  * Checks type, dimensions and the amount of data, and opens the external file if there is one. `where` begins the
  * messages and is not kept. Types: float, double, float16, bfloat16, int32, int64.
  */
-MIEN_MUST_USE mien_status mien_onnx_tensor_open(const Onnx__TensorProto *proto, const char *model_path,
+MIEN_MUST_USE mien_status mien_onnx_tensor_open(const MienOnnx__TensorProto *proto, const char *model_path,
                                                 const char *where, mien_onnx_tensor *tensor, mien_error *error);
 
 /* Reads all `shape.count` elements: `floats` for floating-point types, `integers` for the others. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/utf8.h"
+#include "base/utf8.h"
 #include "head/fold.h"
 
 /* In the order in which equal names are sorted. */
@@ -72,7 +72,7 @@ static mien_status unify_symbols(mien_fold *fold) {
 }
 
 static mien_status collect_symbols(mien_fold *fold) {
-  const Onnx__GraphProto *graph = fold->graph;
+  const MienOnnx__GraphProto *graph = fold->graph;
   size_t n = graph->n_initializer + graph->n_input, widest = 0;
   for (size_t i = 0; i < graph->n_node; i++) {
     size_t width = graph->node[i]->n_input + graph->node[i]->n_output;
@@ -99,7 +99,7 @@ static bool is_standard(const char *domain) { return !domain || !*domain || strc
 
 static mien_status read_opsets(mien_fold *fold) {
   for (size_t i = 0; i < fold->model->n_opset_import; i++) {
-    const Onnx__OperatorSetIdProto *set = fold->model->opset_import[i];
+    const MienOnnx__OperatorSetIdProto *set = fold->model->opset_import[i];
     int64_t *version = is_standard(set->domain)                 ? &fold->opset
                        : strcmp(set->domain, "ai.onnx.ml") == 0 ? &fold->opset_ml
                                                                 : NULL;
@@ -131,25 +131,25 @@ mien_status mien_fold_begin(mien_fold *fold) {
 /* ---- Leaves --------------------------------------------------------------------------------------------------- */
 
 /* The type of the input's rows: float, double or float16, [N, D]. */
-static mien_status check_input(mien_fold *fold, const Onnx__ValueInfoProto *input, const char *shown, size_t *dim) {
-  const Onnx__TypeProto *type = input->type;
-  const Onnx__TypeProto__Tensor *tensor =
-      type && type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ? type->tensor_type : NULL;
-  if (!tensor || (tensor->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT &&
-                  tensor->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE &&
-                  tensor->elem_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16))
+static mien_status check_input(mien_fold *fold, const MienOnnx__ValueInfoProto *input, const char *shown, size_t *dim) {
+  const MienOnnx__TypeProto *type = input->type;
+  const MienOnnx__TypeProto__Tensor *tensor =
+      type && type->value_case == MIEN_ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ? type->tensor_type : NULL;
+  if (!tensor || (tensor->elem_type != MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT &&
+                  tensor->elem_type != MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE &&
+                  tensor->elem_type != MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16))
     return mien_fail(fold->error, MIEN_INPUT, "%s: input '%s': expected a tensor of float, double or float16",
                      fold->where, shown);
   if (!tensor->shape || tensor->shape->n_dim != 2)
     return mien_fail(fold->error, MIEN_INPUT, "%s: input '%s': expected embeddings [N, D], found %zu axes", fold->where,
                      shown, tensor->shape ? tensor->shape->n_dim : 0);
-  const Onnx__TensorShapeProto__Dimension *rows = tensor->shape->dim[0], *columns = tensor->shape->dim[1];
-  const bool is_fixed = columns->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+  const MienOnnx__TensorShapeProto__Dimension *rows = tensor->shape->dim[0], *columns = tensor->shape->dim[1];
+  const bool is_fixed = columns->value_case == MIEN_ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
   if (!is_fixed || columns->dim_value < 1 || columns->dim_value > MIEN_MAX_DIM)
     return mien_fail(fold->error, MIEN_INPUT,
                      "%s: input '%s': expected embeddings [N, D] with D from 1 to %d, found %lld", fold->where, shown,
                      MIEN_MAX_DIM, is_fixed ? (long long)columns->dim_value : 0);
-  if (rows->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && rows->dim_value > 0)
+  if (rows->value_case == MIEN_ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && rows->dim_value > 0)
     fold->batch = rows->dim_value;
   *dim = (size_t)columns->dim_value;
   return MIEN_OK;
@@ -157,7 +157,7 @@ static mien_status check_input(mien_fold *fold, const Onnx__ValueInfoProto *inpu
 
 /* The embedding itself: column k is the unit vector of k. */
 static mien_status make_input(mien_fold *fold, mien_symbol *symbol) {
-  const Onnx__ValueInfoProto *input = fold->graph->input[symbol->index];
+  const MienOnnx__ValueInfoProto *input = fold->graph->input[symbol->index];
   char name[MIEN_SHOWN_BYTES], other[MIEN_SHOWN_BYTES];
   mien_value *value;
   mien_column *columns;
@@ -176,7 +176,7 @@ static mien_status make_input(mien_fold *fold, mien_symbol *symbol) {
   if (status == MIEN_OK) status = mien_fold_alloc(fold, 1, sizeof *value, &value);
   if (status != MIEN_OK) return status;
   *value = *made;
-  value->is_half = input->type->tensor_type->elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16;
+  value->is_half = input->type->tensor_type->elem_type == MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16;
   symbol->value = value;
   return MIEN_OK;
 }
@@ -192,7 +192,7 @@ static mien_status make_leaf(mien_fold *fold, mien_symbol *symbol) {
 
 /* All inputs have values. */
 static mien_status run(mien_fold *fold, size_t index) {
-  const Onnx__NodeProto *node = fold->graph->node[index];
+  const MienOnnx__NodeProto *node = fold->graph->node[index];
   for (size_t i = 0; i < node->n_input; i++)
     fold->scratch[i] = *node->input[i] ? find(fold, node->input[i])->value : NULL;
   const mien_value **results = fold->scratch + node->n_input;
@@ -216,7 +216,7 @@ static mien_status run(mien_fold *fold, size_t index) {
  * when all inputs have values, else it is the node that must be evaluated first.
  */
 static mien_status advance(mien_fold *fold, mien_frame *f, size_t *node) {
-  const Onnx__NodeProto *waiting = fold->graph->node[f->node];
+  const MienOnnx__NodeProto *waiting = fold->graph->node[f->node];
   const mien_call call = {.fold = fold, .node = waiting};
   char name[MIEN_SHOWN_BYTES];
   for (; f->next_input < waiting->n_input; f->next_input++) {
@@ -278,7 +278,7 @@ void mien_fold_mark(mien_fold *fold, const char *name, unsigned char *marks) {
   fold->stack[depth++] = (mien_frame){.node = symbol->index};
   while (depth > 0) {
     mien_frame *top = &fold->stack[depth - 1];
-    const Onnx__NodeProto *node = fold->graph->node[top->node];
+    const MienOnnx__NodeProto *node = fold->graph->node[top->node];
     if (top->next_input == node->n_input) {
       depth--;
       continue;

@@ -70,7 +70,7 @@ typedef struct mien_fold mien_fold;
 /* One evaluation of a node. */
 typedef struct mien_call {
   mien_fold *fold;
-  const Onnx__NodeProto *node;
+  const MienOnnx__NodeProto *node;
   const mien_value *const *operands; /* [n_operands], NULL where an optional one is left out */
   size_t n_operands;
   const mien_value **results; /* [n_results], all NULL before */
@@ -81,8 +81,8 @@ typedef struct mien_symbol mien_symbol; /* fold.c */
 typedef struct mien_frame mien_frame;
 
 struct mien_fold {
-  const Onnx__ModelProto *model;
-  const Onnx__GraphProto *graph;
+  const MienOnnx__ModelProto *model;
+  const MienOnnx__GraphProto *graph;
   const char *path;  /* or NULL */
   const char *where; /* names the file in messages */
   mien_error *error;
@@ -122,7 +122,7 @@ MIEN_MUST_USE mien_status mien_fold_work(mien_fold *fold, uint64_t a, uint64_t b
 enum { MIEN_SHOWN_BYTES = 96 };
 /* "node 'name' (Op)" */
 enum { MIEN_NODE_SHOWN_BYTES = 2 * MIEN_SHOWN_BYTES + 32 };
-char *mien_node_show(const Onnx__NodeProto *node, char *out);
+char *mien_node_show(const MienOnnx__NodeProto *node, char *out);
 /* "PATH: node 'name' (Op): ..." */
 __attribute__((format(printf, 2, 3))) mien_status mien_call_refuse(const mien_call *call, const char *format, ...);
 
@@ -137,8 +137,8 @@ bool mien_value_is_batch(const mien_value *value);
 bool mien_value_is_constant(const mien_value *value);
 
 /* Reads a tensor of the file; `where` names it in messages, behind the path. */
-MIEN_MUST_USE mien_status mien_value_from_tensor(mien_fold *fold, const Onnx__TensorProto *tensor, const char *where,
-                                                 const mien_value **value);
+MIEN_MUST_USE mien_status mien_value_from_tensor(mien_fold *fold, const MienOnnx__TensorProto *tensor,
+                                                 const char *where, const mien_value **value);
 
 bool mien_shape_equal(const mien_onnx_shape *a, const mien_onnx_shape *b);
 /* Sets the count from the dimensions; false on overflow. */
@@ -188,7 +188,7 @@ MIEN_MUST_USE mien_status mien_attribute_floats(const mien_call *call, const cha
 MIEN_MUST_USE mien_status mien_attribute_strings(const mien_call *call, const char *name,
                                                  const ProtobufCBinaryData **values, size_t *n);
 MIEN_MUST_USE mien_status mien_attribute_tensor(const mien_call *call, const char *name,
-                                                const Onnx__TensorProto **tensor);
+                                                const MienOnnx__TensorProto **tensor);
 /* A string attribute out of a list of n; *index is left when it is not there. */
 MIEN_MUST_USE mien_status mien_attribute_choice(const mien_call *call, const char *name, const char *const *choices,
                                                 size_t n, size_t *index);

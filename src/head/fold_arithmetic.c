@@ -265,9 +265,9 @@ mien_status mien_op_identity(const mien_call *call) {
 
 static mien_status cast_batch(const mien_call *call, int64_t to) {
   const mien_value *x = call->operands[0];
-  if (to == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 || to == ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16)
+  if (to == MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 || to == MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16)
     return mien_call_refuse(call, "rounds values of the embedding to 16 bits");
-  if (to != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT && to != ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE)
+  if (to != MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT && to != MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE)
     return mien_op_sink(call);
   mien_column *columns;
   if (!x->is_half) return mien_op_identity(call);
@@ -306,10 +306,10 @@ mien_status mien_op_cast(const mien_call *call) {
   if (status != MIEN_OK) return status;
   if (mien_value_is_batch(x)) return cast_batch(call, to);
   switch (to) {
-  case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT: return cast_to_floats(call, x, true);
-  case ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE: return cast_to_floats(call, x, false);
-  case ONNX__TENSOR_PROTO__DATA_TYPE__INT32:
-  case ONNX__TENSOR_PROTO__DATA_TYPE__INT64: return cast_to_integers(call, x);
+  case MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT: return cast_to_floats(call, x, true);
+  case MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE: return cast_to_floats(call, x, false);
+  case MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__INT32:
+  case MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__INT64: return cast_to_integers(call, x);
   default: return mien_call_refuse(call, "a constant cast to element type %lld", (long long)to);
   }
 }

@@ -6,22 +6,22 @@
 
 static const char *type_name(int type) {
   switch (type) {
-  case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT: return "a float";
-  case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT: return "an integer";
-  case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING: return "a string";
-  case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR: return "a tensor";
-  case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS: return "floats";
-  case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS: return "integers";
-  case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS: return "strings";
+  case MIEN_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT: return "a float";
+  case MIEN_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT: return "an integer";
+  case MIEN_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING: return "a string";
+  case MIEN_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR: return "a tensor";
+  case MIEN_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS: return "floats";
+  case MIEN_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS: return "integers";
+  case MIEN_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS: return "strings";
   default: return "another type";
   }
 }
 
 /* The attribute `name`, NULL when it is not there. */
-static mien_status find(const mien_call *call, const char *name, int type, const Onnx__AttributeProto **found) {
+static mien_status find(const mien_call *call, const char *name, int type, const MienOnnx__AttributeProto **found) {
   *found = NULL;
   for (size_t i = 0; i < call->node->n_attribute; i++) {
-    const Onnx__AttributeProto *attribute = call->node->attribute[i];
+    const MienOnnx__AttributeProto *attribute = call->node->attribute[i];
     if (!attribute->name || strcmp(attribute->name, name) != 0) continue;
     if (*found) return mien_call_refuse(call, "attribute '%s' is given twice", name);
     if (attribute->ref_attr_name && *attribute->ref_attr_name)
@@ -36,22 +36,22 @@ static mien_status find(const mien_call *call, const char *name, int type, const
 }
 
 mien_status mien_attribute_integer(const mien_call *call, const char *name, int64_t *value) {
-  const Onnx__AttributeProto *found;
-  mien_status status = find(call, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT, &found);
+  const MienOnnx__AttributeProto *found;
+  mien_status status = find(call, name, MIEN_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT, &found);
   if (status == MIEN_OK && found) *value = found->i;
   return status;
 }
 
 mien_status mien_attribute_float(const mien_call *call, const char *name, double *value) {
-  const Onnx__AttributeProto *found;
-  mien_status status = find(call, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT, &found);
+  const MienOnnx__AttributeProto *found;
+  mien_status status = find(call, name, MIEN_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT, &found);
   if (status == MIEN_OK && found) *value = found->f;
   return status;
 }
 
 mien_status mien_attribute_integers(const mien_call *call, const char *name, const int64_t **values, size_t *n) {
-  const Onnx__AttributeProto *found;
-  mien_status status = find(call, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS, &found);
+  const MienOnnx__AttributeProto *found;
+  mien_status status = find(call, name, MIEN_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS, &found);
   if (status != MIEN_OK || !found) return status;
   *values = found->ints;
   *n = found->n_ints;
@@ -59,8 +59,8 @@ mien_status mien_attribute_integers(const mien_call *call, const char *name, con
 }
 
 mien_status mien_attribute_floats(const mien_call *call, const char *name, const float **values, size_t *n) {
-  const Onnx__AttributeProto *found;
-  mien_status status = find(call, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS, &found);
+  const MienOnnx__AttributeProto *found;
+  mien_status status = find(call, name, MIEN_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOATS, &found);
   if (status != MIEN_OK || !found) return status;
   *values = found->floats;
   *n = found->n_floats;
@@ -69,25 +69,25 @@ mien_status mien_attribute_floats(const mien_call *call, const char *name, const
 
 mien_status mien_attribute_strings(const mien_call *call, const char *name, const ProtobufCBinaryData **values,
                                    size_t *n) {
-  const Onnx__AttributeProto *found;
-  mien_status status = find(call, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS, &found);
+  const MienOnnx__AttributeProto *found;
+  mien_status status = find(call, name, MIEN_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS, &found);
   if (status != MIEN_OK || !found) return status;
   *values = found->strings;
   *n = found->n_strings;
   return MIEN_OK;
 }
 
-mien_status mien_attribute_tensor(const mien_call *call, const char *name, const Onnx__TensorProto **tensor) {
-  const Onnx__AttributeProto *found;
-  mien_status status = find(call, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR, &found);
+mien_status mien_attribute_tensor(const mien_call *call, const char *name, const MienOnnx__TensorProto **tensor) {
+  const MienOnnx__AttributeProto *found;
+  mien_status status = find(call, name, MIEN_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR, &found);
   if (status == MIEN_OK && found) *tensor = found->t;
   return status;
 }
 
 mien_status mien_attribute_choice(const mien_call *call, const char *name, const char *const *choices, size_t n,
                                   size_t *index) {
-  const Onnx__AttributeProto *found;
-  mien_status status = find(call, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING, &found);
+  const MienOnnx__AttributeProto *found;
+  mien_status status = find(call, name, MIEN_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING, &found);
   if (status != MIEN_OK || !found) return status;
   for (size_t i = 0; i < n; i++)
     if (found->s.len == strlen(choices[i]) && memcmp(found->s.data, choices[i], found->s.len) == 0) {
@@ -98,9 +98,9 @@ mien_status mien_attribute_choice(const mien_call *call, const char *name, const
 }
 
 mien_status mien_call_integers(const mien_call *call, const char *name, size_t operand, mien_integers *integers) {
-  const Onnx__AttributeProto *found;
+  const MienOnnx__AttributeProto *found;
   *integers = (mien_integers){0};
-  mien_status status = find(call, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS, &found);
+  mien_status status = find(call, name, MIEN_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS, &found);
   if (status != MIEN_OK) return status;
   if (found) {
     *integers = (mien_integers){.is_given = true, .values = found->ints, .n = found->n_ints};

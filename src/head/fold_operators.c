@@ -79,9 +79,9 @@ static mien_status constant_integers(const mien_call *call, const int64_t *numbe
 
 /* One attribute, whose name tells the form. */
 mien_status mien_op_constant(const mien_call *call) {
-  const Onnx__NodeProto *node = call->node;
+  const MienOnnx__NodeProto *node = call->node;
   if (node->n_attribute != 1 || !node->attribute[0]->name) return mien_call_refuse(call, "expected one attribute");
-  const Onnx__AttributeProto *attribute = node->attribute[0];
+  const MienOnnx__AttributeProto *attribute = node->attribute[0];
   const char *form = attribute->name;
   const mien_onnx_shape scalar = {.count = 1};
   if (strcmp(form, "value") == 0 && attribute->t) {
@@ -102,7 +102,7 @@ static bool is_domain(const char *domain, bool ml) {
   return !domain || !*domain || strcmp(domain, "ai.onnx") == 0;
 }
 
-static const operator_entry *find_operator(const Onnx__NodeProto *node) {
+static const operator_entry *find_operator(const MienOnnx__NodeProto *node) {
   for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
     if (strcmp(operators[i].name, node->op_type) == 0 && is_domain(node->domain, operators[i].is_ml))
       return &operators[i];
@@ -140,7 +140,7 @@ static bool has_sink(const mien_call *call) {
 }
 
 mien_status mien_fold_call(const mien_call *call) {
-  const Onnx__NodeProto *node = call->node;
+  const MienOnnx__NodeProto *node = call->node;
   const operator_entry *entry = find_operator(node);
   if (!entry && !is_domain(node->domain, false) && !is_domain(node->domain, true))
     return mien_call_refuse(call, "not part of a linear classifier: its operator is not one of ONNX's own");

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "formats/utf8.h"
+#include "base/utf8.h"
 #include "head/fold.h"
 
 /* An output that holds scores. */
@@ -50,7 +50,7 @@ static const char *find_double(const char **texts, size_t n) {
 }
 
 static mien_status check_names(mien_fold *fold) {
-  const Onnx__GraphProto *graph = fold->graph;
+  const MienOnnx__GraphProto *graph = fold->graph;
   const char **names;
   mien_status status = mien_fold_alloc(fold, graph->n_output, sizeof *names, &names);
   if (status != MIEN_OK) return status;
@@ -64,15 +64,15 @@ static mien_status check_names(mien_fold *fold) {
 }
 
 /* Scores are float or double, or a sequence of maps to them; integers and strings are class labels. */
-static bool may_hold_scores(const Onnx__ValueInfoProto *info) {
-  const Onnx__TypeProto *type = info->type;
-  if (!type || type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE) return true;
+static bool may_hold_scores(const MienOnnx__ValueInfoProto *info) {
+  const MienOnnx__TypeProto *type = info->type;
+  if (!type || type->value_case != MIEN_ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE) return true;
   switch (type->tensor_type->elem_type) {
-  case ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED:
-  case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT:
-  case ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE:
-  case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16:
-  case ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16: return true;
+  case MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED:
+  case MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT:
+  case MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE:
+  case MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16:
+  case MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16: return true;
   default: return false;
   }
 }
@@ -91,7 +91,7 @@ static mien_status check_link(mien_fold *fold, const char *name, const mien_valu
   return MIEN_OK;
 }
 
-static mien_status collect_output(mien_fold *fold, const Onnx__ValueInfoProto *info, outputs *found) {
+static mien_status collect_output(mien_fold *fold, const MienOnnx__ValueInfoProto *info, outputs *found) {
   const mien_value *value;
   mien_status status = mien_fold_evaluate(fold, info->name, &value);
   if (status != MIEN_OK) return status;
@@ -107,7 +107,7 @@ static mien_status collect_output(mien_fold *fold, const Onnx__ValueInfoProto *i
 }
 
 static mien_status collect_outputs(mien_fold *fold, outputs *found) {
-  const Onnx__GraphProto *graph = fold->graph;
+  const MienOnnx__GraphProto *graph = fold->graph;
   mien_status status = check_names(fold);
   if (status == MIEN_OK) status = mien_fold_alloc(fold, graph->n_output, sizeof *found->list, &found->list);
   for (size_t i = 0; i < graph->n_output && status == MIEN_OK; i++) {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "formats/utf8.h"
+#include "base/utf8.h"
 #include "head/fold.h"
 
 /* ---- Memory --------------------------------------------------------------------------------------------------- */
@@ -55,7 +55,7 @@ mien_status mien_fold_work(mien_fold *fold, uint64_t a, uint64_t b) {
 
 /* ---- Messages ------------------------------------------------------------------------------------------------- */
 
-char *mien_node_show(const Onnx__NodeProto *node, char *out) {
+char *mien_node_show(const MienOnnx__NodeProto *node, char *out) {
   char name[MIEN_SHOWN_BYTES], op[MIEN_SHOWN_BYTES];
   /* Many exporters leave nodes without a name: then the first output tells which it is. */
   const bool is_named = node->name && *node->name;
@@ -147,7 +147,7 @@ static void credit(mien_fold *fold, const mien_onnx_tensor *tensor) {
   fold->external_elements = n_elements;
 }
 
-mien_status mien_value_from_tensor(mien_fold *fold, const Onnx__TensorProto *proto, const char *where,
+mien_status mien_value_from_tensor(mien_fold *fold, const MienOnnx__TensorProto *proto, const char *where,
                                    const mien_value **value) {
   mien_onnx_tensor tensor;
   mien_status status = mien_onnx_tensor_open(proto, fold->path, where, &tensor, fold->error);

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "formats/onnx_file.h"
-#include "formats/utf8.h"
 #include "head/fold.h"
 
 /* How messages call bytes without a path. */
@@ -30,10 +30,10 @@ static json_t *text_of(const char *text) {
   return json_string(mien_utf8_clean(text ? text : "", text ? strlen(text) : 0, clean, sizeof clean));
 }
 
-static json_t *opsets_of(const Onnx__ModelProto *model) {
+static json_t *opsets_of(const MienOnnx__ModelProto *model) {
   json_t *opsets = json_object();
   for (size_t i = 0; i < model->n_opset_import && opsets; i++) {
-    const Onnx__OperatorSetIdProto *set = model->opset_import[i];
+    const MienOnnx__OperatorSetIdProto *set = model->opset_import[i];
     char domain[512];
     if (set->domain && *set->domain)
       mien_utf8_clean(set->domain, strlen(set->domain), domain, sizeof domain);
@@ -47,12 +47,12 @@ static json_t *opsets_of(const Onnx__ModelProto *model) {
 }
 
 /* Only operators that the fold knows were met: their names need no cleaning. */
-static json_t *operators_of(const Onnx__GraphProto *graph, const unsigned char *used) {
+static json_t *operators_of(const MienOnnx__GraphProto *graph, const unsigned char *used) {
   static const char prefix[] = "ai.onnx.ml.";
   json_t *operators = json_object();
   for (size_t i = 0; i < graph->n_node && operators; i++) {
     if (!used[i]) continue;
-    const Onnx__NodeProto *node = graph->node[i];
+    const MienOnnx__NodeProto *node = graph->node[i];
     char name[64] = "";
     if (node->domain && strcmp(node->domain, "ai.onnx.ml") == 0) strcpy(name, prefix);
     strncat(name, node->op_type, sizeof name - sizeof prefix);
@@ -65,7 +65,7 @@ static json_t *operators_of(const Onnx__GraphProto *graph, const unsigned char *
 }
 
 static mien_status describe_origin(const mien_fold *fold, const unsigned char *used, mien_head *head) {
-  const Onnx__ModelProto *model = fold->model;
+  const MienOnnx__ModelProto *model = fold->model;
   /* The format "s" steals nothing and "o" steals its reference; a NULL one makes the whole NULL. */
   head->origin = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "format", "onnx", "ir_version",
                            (json_int_t)model->ir_version, "producer", text_of(model->producer_name), "producer_version",
@@ -87,7 +87,7 @@ static mien_status fold_model(mien_fold *fold, const char *labels_path, mien_hea
 
 mien_status mien_head_from_onnx(const unsigned char *bytes, size_t size, const char *path, const char *labels_path,
                                 mien_head **head, mien_error *error) {
-  Onnx__ModelProto *model;
+  MienOnnx__ModelProto *model;
   const char *where = path ? path : MEMORY;
   mien_status status = mien_onnx_unpack(bytes, size, where, &model, error);
   if (status != MIEN_OK) return status;

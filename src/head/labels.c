@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "formats/utf8.h"
+#include "base/utf8.h"
 #include "head/fold.h"
 
 /* Of a file of labels: 256 bytes for each of the most that a head has. */
@@ -59,7 +59,7 @@ static mien_status split_lines(const char *path, const char *text, size_t bytes,
 mien_status mien_labels_read(const char *path, size_t n, char **names, mien_error *error) {
   unsigned char *bytes;
   size_t size;
-  mien_status status = mien_file_read(path, MAX_FILE_BYTES, &bytes, &size, error);
+  mien_status status = mien_file_read(path, MAX_FILE_BYTES, NULL, &bytes, &size, error);
   if (status != MIEN_OK) return status;
   size_t mark = size >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; /* what Windows editors leave */
   status = split_lines(path, (const char *)bytes + mark, size - mark, n, names, error);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "formats/utf8.h"
+#include "base/utf8.h"
 #include "head/head.h"
 
 mien_status mien_threshold_check(double value, const char *label, float *threshold, mien_error *error) {

@@ -17,6 +17,8 @@ enum {
   MIEN_SCREEN_ROWS = 8  /* rows that the screen's inner loop holds in registers */
 };
 
+_Static_assert(MIEN_BLOCK_ROWS % MIEN_SCREEN_ROWS == 0, "the screen's last group may run over n, not over the scratch");
+
 /* What a thread needs while it runs; see mien_head_scratch_create. */
 typedef struct mien_head_scratch {
   float *rows;      /* [BLOCK × padded_dim] rows that had to be converted or padded */

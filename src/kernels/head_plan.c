@@ -66,11 +66,14 @@ static void screen_label(mien_head_plan *plan, size_t label) {
     moved += fabs(weights[i] - scale * rounded);
     sum_rounded += fabs(scale * rounded);
   }
-  /* Beside rounding to integers: the kernels' own float arithmetic here, and that of the exact sums, at most one
-   * rounding an element and a few at the end; both relative to Σ|w||x| ≤ m·Σ|w|. */
+  /* Beside rounding to integers there is float arithmetic, relative to Σ|w||x| ≤ m·Σ|w|: of the exact sums at most one
+   * rounding an element, and of the screen (sum to float, scale, band, product with m, comparison) and of the tree of
+   * the lanes some twenty more: 64 is ample. */
   double arithmetic = ((double)plan->padded_dim + 64) * UNIT_ROUNDOFF * (sum + sum_rounded);
-  /* X is rounded from x·(q/m), itself a little off. */
+  /* X is rounded from x·fl(q/m): two roundings of up to q more than a half, 2·2^-24·32767 < 0.005. */
   double band = moved + sum_rounded * (0.5 + 0.005) / q + arithmetic;
+  /* The exact sum adds the bias with one rounding, and the cut less the bias is rounded here: 16 is ample for both. It
+   * also covers what underflows in the screen, far below 2^-24 of a cut. */
   double fixed = 16 * UNIT_ROUNDOFF * fabs((double)plan->bias[label]);
   plan->screen_scale[label] = (float)(scale / q);
   plan->screen_band[label] = float_above(band);
@@ -94,7 +97,7 @@ mien_status mien_head_plan_create(size_t n_labels, size_t dim, const double *wei
     return mien_fail_memory(error, "head", n_labels * dim * sizeof(float));
   }
   plan->screen_max = floorf(fminf(32767.0f, 65536.0f / sqrtf((float)dim)));
-  double largest_sum = 1;
+  double largest_sum = 1, largest_bias = 0;
   for (size_t label = 0; label < n_labels; label++) {
     double sum = 0;
     for (size_t i = 0; i < dim; i++) {
@@ -102,6 +105,7 @@ mien_status mien_head_plan_create(size_t n_labels, size_t dim, const double *wei
       sum += fabs(weights[label * dim + i]);
     }
     largest_sum = fmax(largest_sum, sum);
+    largest_bias = fmax(largest_bias, fabs(bias[label]));
     plan->bias[label] = (float)bias[label];
     plan->thresholds[label] = thresholds[label];
     cuts(thresholds[label], &plan->sure_no[label], &plan->sure_yes[label]);
@@ -111,7 +115,10 @@ mien_status mien_head_plan_create(size_t n_labels, size_t dim, const double *wei
     plan->thresholds[label] = plan->sure_no[label] = plan->sure_yes[label] = INFINITY;
     plan->screen_no[label] = plan->screen_yes[label] = INFINITY;
   }
-  /* Inside these no float operation of the screen or of the exact sums can overflow or lose bits to underflow. */
+  /* The screen's operations stay finite: scale·sum and the band are at most about twice the sum of a label's weights,
+   * the products with m that times row_max, and what decides is the side of a cut that lies as far from 0 as a bias
+   * can. */
+  plan->has_screen &= largest_sum <= FLT_MAX / 16 && largest_bias <= FLT_MAX / 16;
   plan->row_min = 0x1p-60f;
   plan->row_max = (float)fmin(0x1p60, FLT_MAX / 16 / largest_sum);
   *out = plan;

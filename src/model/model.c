@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "formats/onnx_file.h"
 #include "head/head.h"
 
 /* The weights of the largest head that is accepted as double, and some room for the graph around them. */
@@ -50,7 +51,7 @@ static mien_status read_options(const mien_model_options *given, mien_model_opti
 static mien_status thresholds_of_file(mien_model *model, const char *path, mien_error *error) {
   unsigned char *bytes = NULL;
   size_t size = 0;
-  mien_status status = mien_file_read(path, MAX_THRESHOLDS_BYTES, &bytes, &size, error);
+  mien_status status = mien_file_read(path, MAX_THRESHOLDS_BYTES, NULL, &bytes, &size, error);
   if (status == MIEN_OK)
     status = mien_thresholds_parse(model->head, (const char *)bytes, size, path, model->thresholds, error);
   mien_free(bytes);
@@ -100,9 +101,10 @@ static mien_status set_thresholds(mien_model *model, const mien_model_options *o
 static json_t *json_of_thresholds(const mien_model *model) {
   json_t *array = json_array();
   for (size_t i = 0; array && i < model->head->n_labels; i++) {
-    char text[MIEN_NUMBER_CHARS + 1];
-    text[mien_format_float(text, model->thresholds[i])] = '\0';
-    if (json_array_append_new(array, json_real(strtod(text, NULL))) != 0) {
+    /* Through its shortest decimals: 0.15, not the double of float32's 0.15. By jansson, since strtod has locales. */
+    char text[MIEN_NUMBER_CHARS];
+    size_t length = mien_format_float(text, model->thresholds[i]);
+    if (json_array_append_new(array, json_loadb(text, length, JSON_DECODE_ANY, NULL)) != 0) {
       json_decref(array);
       array = NULL;
     }
@@ -178,9 +180,9 @@ mien_status mien_model_open(const char *path, const mien_model_options *given, m
   if (!file || !thresholds) {
     status = mien_fail_memory(error, "path", strlen(path));
   } else {
-    status = mien_file_read(file, MAX_MODEL_BYTES, &bytes, &size, error);
-    /* Anything but its absence is for the reader of the file to report. */
-    const bool found = stat(thresholds, &info) == 0 || errno != ENOENT;
+    status = mien_file_read(file, MAX_MODEL_BYTES, mien_onnx_probe, &bytes, &size, error);
+    /* Anything but its absence, a link to nothing too, is for the reader of the file to report. */
+    const bool found = lstat(thresholds, &info) == 0 || errno != ENOENT;
     if (status == MIEN_OK) status = open_bytes(bytes, size, file, found ? thresholds : NULL, &options, model, error);
   }
   mien_free(bytes);

@@ -20,7 +20,6 @@ enum {
 struct mien_session {
   mien_model *model;
   const mien_head_kernels *kernels;
-  mien_isa isa;
   pid_t process;
   mien_progress progress;
   void *progress_user;
@@ -60,7 +59,6 @@ mien_status mien_session_create(mien_model *model, const mien_session_options *g
   if (!session) return mien_fail_memory(error, "session", bytes);
   session->model = mien_model_retain(model);
   session->kernels = mien_head_kernels_for(isa);
-  session->isa = isa;
   session->process = getpid();
   session->progress = options.progress;
   session->progress_user = options.progress_user;

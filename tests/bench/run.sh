@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 cmake/packages.sh build
-command -v python3 >/dev/null && python3 -c 'import ensurepip' 2>/dev/null || cmake/packages.sh full
+if ! python3 -c 'import ensurepip' 2>/dev/null; then cmake/packages.sh full; fi
 cmake --preset release >/dev/null
 cmake --build --preset release --target mien_shared mien_command >/dev/null
 venv=build/bench-venv

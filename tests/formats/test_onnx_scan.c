@@ -9,7 +9,7 @@
 
 static void expect_refused(const builder *b, const char *words) {
   mien_error error = {0};
-  Onnx__ModelProto *model = NULL;
+  MienOnnx__ModelProto *model = NULL;
   ck_assert_int_eq(mien_onnx_unpack(b->bytes, b->size, "x.onnx", &model, &error), MIEN_INPUT);
   ck_assert_ptr_null(model);
   ck_assert_msg(strncmp(error.message, "x.onnx: ", 8) == 0, "%s", error.message);
@@ -18,7 +18,7 @@ static void expect_refused(const builder *b, const char *words) {
 
 static void expect_unpacked(const builder *b) {
   mien_error error = {0};
-  Onnx__ModelProto *model = NULL;
+  MienOnnx__ModelProto *model = NULL;
   ck_assert_msg(mien_onnx_unpack(b->bytes, b->size, "x.onnx", &model, &error) == MIEN_OK, "%s", error.message);
   ck_assert_ptr_nonnull(model->graph);
   mien_onnx_free(model);
@@ -206,7 +206,7 @@ START_TEST(every_beginning_of_a_file_is_refused) {
   finish(&b);
   expect_unpacked(&b);
   for (size_t size = 0; size < b.size; size++) {
-    Onnx__ModelProto *model = NULL;
+    MienOnnx__ModelProto *model = NULL;
     /* A copy of its own: the sanitizer sees what is read behind it. */
     unsigned char *bytes = malloc(size + !size);
     ck_assert_ptr_nonnull(bytes);

@@ -16,7 +16,7 @@ enum { MOST = 8 }; /* elements of a tensor here */
 
 /* Reads the first initializer of what was built; false, with the message, when it is refused. */
 static bool read_tensor(builder *b, const char *model_path, double *floats, int64_t *integers, mien_error *error) {
-  Onnx__ModelProto *model = NULL;
+  MienOnnx__ModelProto *model = NULL;
   mien_onnx_tensor tensor;
   finish(b);
   *error = (mien_error){0};

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/utf8.h"
+#include "base/utf8.h"
 #include "head/head.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -17,7 +17,7 @@ static inline mien_head *load_head(const char *path, const char *labels_path, mi
   size_t size;
   mien_head *head = NULL;
   *error = (mien_error){0};
-  ck_assert_msg(mien_file_read(path, SIZE_MAX, &bytes, &size, error) == MIEN_OK, "%s", error->message);
+  ck_assert_msg(mien_file_read(path, SIZE_MAX, NULL, &bytes, &size, error) == MIEN_OK, "%s", error->message);
   mien_status status = mien_head_from_onnx(bytes, size, path, labels_path, &head, error);
   ck_assert_msg((status == MIEN_OK) == (head != NULL), "%s: status %d", path, (int)status);
   ck_assert_msg(status == MIEN_OK || error->code == status, "%s: status %d", path, (int)status);

@@ -30,7 +30,7 @@ static float *read_floats(const char *path, size_t *n) {
   unsigned char *bytes;
   size_t size;
   mien_error error = {0};
-  ck_assert_msg(mien_file_read(path, SIZE_MAX, &bytes, &size, &error) == MIEN_OK, "%s", error.message);
+  ck_assert_msg(mien_file_read(path, SIZE_MAX, NULL, &bytes, &size, &error) == MIEN_OK, "%s", error.message);
   *n = size / sizeof(float);
   return (float *)bytes;
 }

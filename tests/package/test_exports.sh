@@ -8,7 +8,6 @@ declared="$(grep -v '^ *\*\|^/\*\|^#' "$header" | tr '\n' ' ' | grep -o 'MIEN_AP
   tr -d '(' | sort)"
 exported="$("$nm" -D --defined-only "$shared" | awk '$2 ~ /[A-Z]/ {print $3}' | sort)"
 diff <(echo "$declared") <(echo "$exported") || { echo "declared (<) and exported (>) names differ"; exit 1; }
-# protobuf-c's generated functions carry the message package's name.
-foreign="$("$nm" -g --defined-only "$static" 2>/dev/null | awk 'NF == 3 {print $3}' | grep -v '^mien_\|^onnx__\|^__' || true)"
+foreign="$("$nm" -g --defined-only "$static" 2>/dev/null | awk 'NF == 3 {print $3}' | grep -v '^mien_\|^__' || true)"
 [ -z "$foreign" ] || { echo "names without the prefix: $foreign"; exit 1; }
 echo "$(echo "$exported" | wc -l) names exported, all declared in the header"

@@ -2,7 +2,7 @@
 /* UTF-8: what is a character, a name, and what is shown of the rest. */
 #include <string.h>
 
-#include "formats/utf8.h"
+#include "base/utf8.h"
 #include "suite.h"
 
 START_TEST(characters_are_those_of_the_unicode_standard) {

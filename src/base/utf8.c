@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* UTF-8 as the Unicode standard defines it (no surrogates, no overlong forms), for names that files bring in. */
-#include "formats/utf8.h"
+#include "base/utf8.h"
 
 #include <string.h>
 

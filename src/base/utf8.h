@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* UTF-8 as the Unicode standard defines it (no surrogates, no overlong forms), for names that files bring in. */
-#ifndef MIEN_FORMATS_UTF8_H
-#define MIEN_FORMATS_UTF8_H
+#ifndef MIEN_BASE_UTF8_H
+#define MIEN_BASE_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>
