@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The library as a user calls it: models, thresholds, sessions, threads, fork, and calls that are wrong. */
+#include <locale.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -96,6 +97,33 @@ START_TEST(thresholds_come_from_where_the_options_say) {
   const mien_threshold unknown = {"glee", 0.5};
   options = (mien_model_options){.size = sizeof options, .overrides = &unknown, .n_overrides = 1};
   expect_fail(mien_model_open(HEAD, &options, &model, &error), MIEN_ARGUMENT, "glee");
+}
+END_TEST
+
+START_TEST(thresholds_are_described_alike_in_every_locale) {
+  static const char *const with_comma[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "es_ES.UTF-8", "ru_RU.UTF-8"};
+  const char *found = NULL;
+  for (size_t i = 0; !found && i < sizeof with_comma / sizeof *with_comma; i++)
+    found = setlocale(LC_ALL, with_comma[i]);
+  mien_model *model = open_head(NULL); /* where no such locale is installed, the C locale's answer is checked */
+  ck_assert_ptr_nonnull(strstr(mien_model_describe(model), "\"thresholds\":[0.15,0.25,"));
+  setlocale(LC_ALL, "C");
+  mien_model_release(model);
+}
+END_TEST
+
+START_TEST(a_thresholds_file_that_is_a_link_to_nothing_is_an_error) {
+  char folder[] = "/tmp/mien-test-XXXXXX", model_link[64], thresholds_link[64];
+  ck_assert_ptr_nonnull(mkdtemp(folder));
+  snprintf(model_link, sizeof model_link, "%s/model.onnx", folder);
+  snprintf(thresholds_link, sizeof thresholds_link, "%s/thresholds.json", folder);
+  ck_assert_int_eq(symlink(HEAD "/model.onnx", model_link), 0);
+  ck_assert_int_eq(symlink("blobs/missing", thresholds_link), 0);
+  mien_model *model = NULL;
+  expect_fail(mien_model_open(folder, NULL, &model, &error), MIEN_INPUT, "thresholds.json");
+  unlink(model_link);
+  unlink(thresholds_link);
+  rmdir(folder);
 }
 END_TEST
 
@@ -331,6 +359,7 @@ START_TEST(status_names_and_version_are_words) {
 END_TEST
 
 MIEN_SUITE("model", a_head_opens_from_its_file_its_folder_and_memory, thresholds_come_from_where_the_options_say,
+           thresholds_are_described_alike_in_every_locale, a_thresholds_file_that_is_a_link_to_nothing_is_an_error,
            what_is_not_a_model_is_refused_with_its_path, results_are_the_same_bits_for_any_number_of_threads,
            every_results_array_may_be_missing, wrong_calls_are_told_what_was_expected,
            mien_isa_names_an_instruction_set_or_is_an_error, progress_is_told_and_can_cancel,
