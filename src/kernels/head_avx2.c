@@ -88,31 +88,30 @@ static void widen_f16(const uint16_t *in, float *out, size_t n) {
 
 /* ---- The screen ---- */
 
-/* One row to integers; returns max|x|, or NaN for a row that the screen does not take. */
-INLINE float round_row(const mien_head_plan *plan, const float *row, int16_t *rounded) {
-  const size_t dim = plan->padded_dim;
+INLINE float round_pass(const float *row, size_t dim, float scale, int16_t *rounded) {
+  const __m256 by = _mm256_set1_ps(scale);
   const __m256i magnitude = _mm256_set1_epi32(0x7FFFFFFF);
+  /* Magnitudes of floats order as integers, NaN above all. */
   __m256i most = _mm256_setzero_si256();
-  for (size_t i = 0; i < dim; i += 8) /* magnitudes of floats order as integers, NaN above all */
-    most = _mm256_max_epu32(most, _mm256_and_si256(_mm256_castps_si256(_mm256_loadu_ps(row + i)), magnitude));
+  for (size_t i = 0; i < dim; i += 16) {
+    __m256 a = _mm256_loadu_ps(row + i), b = _mm256_loadu_ps(row + i + 8);
+    most = _mm256_max_epu32(most, _mm256_and_si256(_mm256_castps_si256(a), magnitude));
+    most = _mm256_max_epu32(most, _mm256_and_si256(_mm256_castps_si256(b), magnitude));
+    __m256i low = _mm256_cvtps_epi32(_mm256_mul_ps(a, by)), high = _mm256_cvtps_epi32(_mm256_mul_ps(b, by));
+    _mm256_storeu_si256((void *)(rounded + i), _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xD8));
+  }
   __m128i four = _mm_max_epu32(_mm256_castsi256_si128(most), _mm256_extracti128_si256(most, 1));
   four = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0x4E));
   four = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0xB1));
-  float largest = _mm_cvtss_f32(_mm_castsi128_ps(four));
-  if (!(largest >= plan->row_min && largest <= plan->row_max)) return __builtin_nanf("");
-  const __m256 scale = _mm256_set1_ps(plan->screen_max / largest);
-  for (size_t i = 0; i < dim; i += 16) {
-    __m256i a = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(row + i), scale));
-    __m256i b = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(row + i + 8), scale));
-    _mm256_storeu_si256((void *)(rounded + i), _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xD8));
-  }
-  return largest;
+  return _mm_cvtss_f32(_mm_castsi128_ps(four));
 }
+
+#include "kernels/head_screen.h"
 
 INLINE uint32_t bits_above(__m256 a, __m256 b) { return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)); }
 
 /* SCREEN_ROWS rows by P panels: sums, then the bits of what is certain and what may be. */
-INLINE void screen_tile(const mien_head_plan *plan, const int16_t *rounded, const float *largest, size_t panel,
+INLINE void screen_tile(const mien_head_plan *plan, const int16_t *rounded, const float *units, size_t panel,
                         const char *prefetch, uint32_t *yes, uint32_t *maybe, int P) {
   enum { HALVES = 4 };
   const size_t dim = plan->padded_dim, pairs = dim / 2;
@@ -142,7 +141,7 @@ INLINE void screen_tile(const mien_head_plan *plan, const int16_t *rounded, cons
   }
 #pragma GCC unroll 2
   for (int r = 0; r < SCREEN_ROWS; r++) {
-    const __m256 m = _mm256_set1_ps(largest[r]);
+    const __m256 m = _mm256_set1_ps(units[r]);
     uint32_t certain = 0, possible = 0;
 #pragma GCC unroll 4
     for (int h = 0; h < 2 * P; h++) {
@@ -161,17 +160,16 @@ INLINE void screen_tile(const mien_head_plan *plan, const int16_t *rounded, cons
 static void screen_block(const mien_head_plan *plan, const float *rows, size_t stride, size_t n, const float *next,
                          mien_head_scratch *scratch) {
   const size_t dim = plan->padded_dim, panels = plan->padded_labels / MIEN_PANEL_LABELS;
-  for (size_t row = 0; row < n; row++)
-    scratch->largest[row] = round_row(plan, rows + row * stride, scratch->rounded + row * dim);
+  round_rows(plan, rows, stride, n, scratch);
   for (size_t panel = 0; panel < panels; panel += 2) {
     for (size_t row = 0; row < n; row += SCREEN_ROWS) { /* the scratch holds whole groups: the last may run over n */
       const int16_t *rounded = scratch->rounded + row * dim;
       const char *prefetch = next && panel == 0 ? (const char *)(next + row * stride) : (const char *)rounded;
       uint32_t *yes = scratch->yes + row * plan->n_words, *maybe = scratch->maybe + row * plan->n_words;
       if (panel + 1 < panels)
-        screen_tile(plan, rounded, scratch->largest + row, panel, prefetch, yes, maybe, 2);
+        screen_tile(plan, rounded, scratch->units + row, panel, prefetch, yes, maybe, 2);
       else
-        screen_tile(plan, rounded, scratch->largest + row, panel, prefetch, yes, maybe, 1);
+        screen_tile(plan, rounded, scratch->units + row, panel, prefetch, yes, maybe, 1);
     }
   }
 }

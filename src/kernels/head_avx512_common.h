@@ -80,33 +80,35 @@ static void widen_f16(const uint16_t *in, float *out, size_t n) {
 
 /* ---- The screen ---- */
 
-/* One row to integers; returns max|x|, or NaN for a row that the screen does not take. */
-INLINE float round_row(const mien_head_plan *plan, const float *row, int16_t *rounded) {
-  const size_t dim = plan->padded_dim;
+INLINE float round_pass(const float *row, size_t dim, float scale, int16_t *rounded) {
+  const __m512 by = _mm512_set1_ps(scale);
   const __m512i magnitude = _mm512_set1_epi32(0x7FFFFFFF);
+  const __m512i order = _mm512_set_epi64(7, 5, 3, 1, 6, 4, 2, 0); /* undoes the lanes of packs */
+  /* Magnitudes of floats order as integers, NaN above all. */
   __m512i most = _mm512_setzero_si512();
-  for (size_t i = 0; i < dim; i += 16) /* magnitudes of floats order as integers, NaN above all */
-    most = _mm512_max_epu32(most, _mm512_and_si512(_mm512_castps_si512(_mm512_loadu_ps(row + i)), magnitude));
+  size_t i = 0;
+  for (; i + 32 <= dim; i += 32) {
+    __m512 a = _mm512_loadu_ps(row + i), b = _mm512_loadu_ps(row + i + 16);
+    most = _mm512_max_epu32(most, _mm512_and_si512(_mm512_castps_si512(a), magnitude));
+    most = _mm512_max_epu32(most, _mm512_and_si512(_mm512_castps_si512(b), magnitude));
+    __m512i low = _mm512_cvtps_epi32(_mm512_mul_ps(a, by)), high = _mm512_cvtps_epi32(_mm512_mul_ps(b, by));
+    _mm512_storeu_si512(rounded + i, _mm512_permutexvar_epi64(order, _mm512_packs_epi32(low, high)));
+  }
+  if (i < dim) {
+    __m512 a = _mm512_loadu_ps(row + i);
+    most = _mm512_max_epu32(most, _mm512_and_si512(_mm512_castps_si512(a), magnitude));
+    _mm256_storeu_si256((void *)(rounded + i), _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(_mm512_mul_ps(a, by))));
+  }
   uint32_t bits = _mm512_reduce_max_epu32(most);
   float largest;
   memcpy(&largest, &bits, sizeof largest);
-  if (!(largest >= plan->row_min && largest <= plan->row_max)) return __builtin_nanf("");
-  const __m512 scale = _mm512_set1_ps(plan->screen_max / largest);
-  const __m512i order = _mm512_set_epi64(7, 5, 3, 1, 6, 4, 2, 0); /* undoes the lanes of packs */
-  size_t i = 0;
-  for (; i + 32 <= dim; i += 32) {
-    __m512i a = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(row + i), scale));
-    __m512i b = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(row + i + 16), scale));
-    _mm512_storeu_si512(rounded + i, _mm512_permutexvar_epi64(order, _mm512_packs_epi32(a, b)));
-  }
-  if (i < dim)
-    _mm256_storeu_si256((void *)(rounded + i),
-                        _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(row + i), scale))));
   return largest;
 }
 
+#include "kernels/head_screen.h"
+
 /* R rows by P panels: sums, then the bits of what is certain and what may be. */
-INLINE void screen_tile(const mien_head_plan *plan, const int16_t *rounded, const float *largest, size_t panel,
+INLINE void screen_tile(const mien_head_plan *plan, const int16_t *rounded, const float *units, size_t panel,
                         const char *prefetch, uint32_t *yes, uint32_t *maybe, int R, int P) {
   const size_t dim = plan->padded_dim, pairs = dim / 2;
   const int16_t *weights = plan->screen_weights + panel * dim * MIEN_PANEL_LABELS;
@@ -132,7 +134,7 @@ INLINE void screen_tile(const mien_head_plan *plan, const int16_t *rounded, cons
   }
 #pragma GCC unroll 8
   for (int r = 0; r < R; r++) {
-    const __m512 m = _mm512_set1_ps(largest[r]);
+    const __m512 m = _mm512_set1_ps(units[r]);
     uint32_t certain = 0, possible = 0;
 #pragma GCC unroll 2
     for (int p = 0; p < P; p++) {
@@ -153,27 +155,26 @@ INLINE void screen_tile(const mien_head_plan *plan, const int16_t *rounded, cons
 static void screen_block(const mien_head_plan *plan, const float *rows, size_t stride, size_t n, const float *next,
                          mien_head_scratch *scratch) {
   const size_t dim = plan->padded_dim, panels = plan->padded_labels / MIEN_PANEL_LABELS;
-  for (size_t row = 0; row < n; row++)
-    scratch->largest[row] = round_row(plan, rows + row * stride, scratch->rounded + row * dim);
+  round_rows(plan, rows, stride, n, scratch);
   for (size_t panel = 0; panel < panels; panel += 2) {
     const int two = panel + 1 < panels;
     size_t row = 0;
     while (row < n) { /* the scratch holds whole groups, so the last group may run over n */
       const int16_t *rounded = scratch->rounded + row * dim;
-      const float *largest = scratch->largest + row;
+      const float *units = scratch->units + row;
       uint32_t *yes = scratch->yes + row * plan->n_words, *maybe = scratch->maybe + row * plan->n_words;
       const char *prefetch = next && panel == 0 ? (const char *)(next + row * stride) : (const char *)rounded;
       if (n - row > 4) {
         if (two)
-          screen_tile(plan, rounded, largest, panel, prefetch, yes, maybe, MIEN_SCREEN_ROWS, 2);
+          screen_tile(plan, rounded, units, panel, prefetch, yes, maybe, MIEN_SCREEN_ROWS, 2);
         else
-          screen_tile(plan, rounded, largest, panel, prefetch, yes, maybe, MIEN_SCREEN_ROWS, 1);
+          screen_tile(plan, rounded, units, panel, prefetch, yes, maybe, MIEN_SCREEN_ROWS, 1);
         row += MIEN_SCREEN_ROWS;
       } else {
         if (two)
-          screen_tile(plan, rounded, largest, panel, prefetch, yes, maybe, 4, 2);
+          screen_tile(plan, rounded, units, panel, prefetch, yes, maybe, 4, 2);
         else
-          screen_tile(plan, rounded, largest, panel, prefetch, yes, maybe, 4, 1);
+          screen_tile(plan, rounded, units, panel, prefetch, yes, maybe, 4, 1);
         row += 4;
       }
     }

@@ -6,6 +6,9 @@
 #ifndef MIEN_KERNELS_HEAD_COMMON_H
 #define MIEN_KERNELS_HEAD_COMMON_H
 
+#include "base/half.h"
+#include <math.h>
+
 #include "kernels/head_kernels.h"
 #include "kernels/sigmoid.h"
 
@@ -33,22 +36,8 @@ static void common_scores(const mien_head_plan *plan, float *logits, size_t n, u
   }
 }
 
-/* Source: the bit layout of IEEE 754 binary16. Subnormals are scaled by a float multiplication, which is exact. */
-static inline float common_widen_one(uint16_t half) {
-  uint32_t sign = (uint32_t)(half & 0x8000) << 16, magnitude = half & 0x7FFF;
-  uint32_t normal = (magnitude << 13) + ((127 - 15) << 23);
-  uint32_t special = (magnitude << 13) | 0x7F800000;
-  float subnormal = (float)magnitude * 0x1p-24f;
-  uint32_t small;
-  memcpy(&small, &subnormal, sizeof small);
-  uint32_t bits = sign | (magnitude < 0x0400 ? small : magnitude >= 0x7C00 ? special : normal);
-  float value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
 static inline void common_widen_f16(const uint16_t *in, float *out, size_t n) {
-  for (size_t i = 0; i < n; i++) out[i] = common_widen_one(in[i]);
+  for (size_t i = 0; i < n; i++) out[i] = mien_half_to_float(in[i]);
 }
 
 #endif

@@ -24,7 +24,8 @@ typedef struct mien_head_scratch {
   float *rows;      /* [BLOCK × padded_dim] rows that had to be converted or padded */
   float *logits;    /* [BLOCK × padded_labels] */
   int16_t *rounded; /* [BLOCK × padded_dim] the screen's X */
-  float *largest;   /* [BLOCK] max|x| of a row; NaN when the screen can't take the row */
+  float *units;     /* [BLOCK] what q stands for in X, at least max|x|; NaN when the screen can't take the row */
+  float unit;       /* the last one: the next row is tried with it, so that most rows are read once */
   uint32_t *yes;    /* [BLOCK × n_words] certain labels */
   uint32_t *maybe;  /* [BLOCK × n_words] certain or undecided ones */
 } mien_head_scratch;
@@ -38,7 +39,7 @@ typedef struct mien_head_kernels {
   float (*logit)(const mien_head_plan *plan, const float *row, size_t label);
   /* Logits to scores in place, and the words of score > threshold. */
   void (*scores)(const mien_head_plan *plan, float *logits, size_t n, uint32_t *words);
-  /* Fills scratch->largest, yes and maybe. NULL: words come from exact logits alone. `next` (may be NULL) is where the
+  /* Fills scratch->units, yes and maybe. NULL: words come from exact logits alone. `next` (may be NULL) is where the
    * following rows lie, to be brought into cache meanwhile. */
   void (*screen)(const mien_head_plan *plan, const float *rows, size_t stride, size_t n, const float *next,
                  mien_head_scratch *scratch);

@@ -8,7 +8,7 @@
  * can have moved tells for which labels the answer is certain. The others, a few in a hundred rows, are summed again in
  * float exactly as scores are. So words are always those of the float scores, to the bit.
  *
- *   x = (m / q) · X + dx,  m = max|x|, X integer in [-q, q], |dx| ≤ m / 2q
+ *   x = (m / q) · X + dx,  m ≥ max|x|, X integer in [-q, q], |dx| ≤ m / 2q
  *   w = s · W + dw,        W integer with q · Σ|W| < 2^31 (no sum can overflow)
  *   |w·x - (s·m/q) ΣWX|  ≤  m · (Σ|dw| + s·Σ|W| / 2q)
  *

@@ -8,6 +8,9 @@
 #include "base/memory.h"
 #include "kernels/sigmoid.h"
 
+/* Labels that are decided together. */
+enum { MAX_OPEN = 64 };
+
 extern const mien_head_kernels mien_head_portable;
 #if defined(__x86_64__)
 extern const mien_head_kernels mien_head_avx2, mien_head_avx512, mien_head_avx512vnni;
@@ -41,11 +44,11 @@ mien_status mien_head_scratch_create(const mien_head_plan *plan, mien_head_scrat
       .rows = mien_alloc(rows * plan->padded_dim, sizeof(float)),
       .logits = mien_alloc(rows * plan->padded_labels, sizeof(float)),
       .rounded = mien_alloc(rows * plan->padded_dim, sizeof(int16_t)),
-      .largest = mien_alloc(rows, sizeof(float)),
+      .units = mien_alloc(rows, sizeof(float)),
       .yes = mien_alloc(rows * plan->n_words, sizeof(uint32_t)),
       .maybe = mien_alloc(rows * plan->n_words, sizeof(uint32_t)),
   };
-  if (scratch->rows && scratch->logits && scratch->rounded && scratch->largest && scratch->yes && scratch->maybe)
+  if (scratch->rows && scratch->logits && scratch->rounded && scratch->units && scratch->yes && scratch->maybe)
     return MIEN_OK;
   mien_head_scratch_destroy(scratch);
   return mien_fail_memory(error, "session", rows * (plan->padded_dim * 6 + plan->padded_labels * 5));
@@ -55,7 +58,7 @@ void mien_head_scratch_destroy(mien_head_scratch *scratch) {
   mien_free(scratch->rows);
   mien_free(scratch->logits);
   mien_free(scratch->rounded);
-  mien_free(scratch->largest);
+  mien_free(scratch->units);
   mien_free(scratch->yes);
   mien_free(scratch->maybe);
   *scratch = (mien_head_scratch){0};
@@ -122,30 +125,48 @@ static size_t finish_exact(const mien_head_kernels *kernels, const mien_head_pla
   return bad;
 }
 
+/* Labels that the screen left open. */
+typedef struct open_label {
+  uint32_t row, label;
+} open_label;
+
+/* Decides them exactly: the sums first, side by side, then what they say. */
+static void decide(const mien_head_kernels *kernels, const mien_head_plan *plan, const float *rows, size_t stride,
+                   const open_label *open, size_t n, uint32_t *words) {
+  float logits[MAX_OPEN];
+  for (size_t i = 0; i < n; i++) logits[i] = kernels->logit(plan, rows + open[i].row * stride, open[i].label);
+  for (size_t i = 0; i < n; i++)
+    words[open[i].row * plan->n_words + open[i].label / 32] |= (uint32_t)is_label(plan, open[i].label, logits[i])
+                                                               << open[i].label % 32;
+}
+
 /* Words by the screen, then exactly what it left open. */
 static size_t words_block(const mien_head_kernels *kernels, const mien_head_plan *plan, const float *rows,
                           size_t stride, size_t n, const float *next, mien_head_scratch *scratch,
                           mien_row_status *status) {
   const size_t n_words = plan->n_words;
-  size_t bad = 0;
+  open_label open[MAX_OPEN];
+  size_t bad = 0, n_open = 0;
   kernels->screen(plan, rows, stride, n, next, scratch);
   for (size_t row = 0; row < n; row++) {
     uint32_t *yes = scratch->yes + row * n_words;
     status[row] = MIEN_ROW_OK;
-    if (isnan(scratch->largest[row])) {
+    if (isnan(scratch->units[row])) {
       kernels->logits(plan, rows + row * stride, stride, 1, scratch->logits);
       bad += finish_exact(kernels, plan, 1, scratch, yes, &status[row]);
       continue;
     }
     for (size_t word = 0; word < n_words; word++) {
-      uint32_t open = scratch->maybe[row * n_words + word] & ~yes[word];
-      for (; open; open &= open - 1) {
-        unsigned bit = (unsigned)__builtin_ctz(open);
-        size_t label = word * 32 + bit;
-        yes[word] |= (uint32_t)is_label(plan, label, kernels->logit(plan, rows + row * stride, label)) << bit;
+      uint32_t bits = scratch->maybe[row * n_words + word] & ~yes[word];
+      for (; bits; bits &= bits - 1) {
+        open[n_open++] = (open_label){(uint32_t)row, (uint32_t)(word * 32) + (uint32_t)__builtin_ctz(bits)};
+        if (n_open < MAX_OPEN) continue;
+        decide(kernels, plan, rows, stride, open, n_open, scratch->yes);
+        n_open = 0;
       }
     }
   }
+  decide(kernels, plan, rows, stride, open, n_open, scratch->yes);
   return bad;
 }
 

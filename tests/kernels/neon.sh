@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 out="$(mktemp -d)"
 trap 'rm -rf "$out"' EXIT
-sources=(src/base/cpu.c src/base/memory.c src/base/status.c src/kernels/head_plan.c src/kernels/head_portable.c
+sources=(src/base/cpu.c src/base/memory.c src/base/status.c src/base/utf8.c src/kernels/head_plan.c src/kernels/head_portable.c
   src/kernels/head_run.c src/kernels/head_neon.c)
 for test in head_kernels sigmoid; do
   aarch64-linux-gnu-gcc -static -std=c17 -O3 -fno-trapping-math -ffp-contract=off -Wall -Wextra -Wshadow -Werror \
