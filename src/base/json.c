@@ -2,7 +2,13 @@
 /* JSON from outside, read strictly by jansson: duplicate keys, NaN and trailing bytes are errors with a position. */
 #include "base/json.h"
 
-static const char *kind(const json_t *value) {
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/utf8.h"
+
+const char *mien_json_kind(const json_t *value) {
   switch (json_typeof(value)) {
   case JSON_OBJECT: return "an object";
   case JSON_ARRAY: return "an array";
@@ -15,21 +21,42 @@ static const char *kind(const json_t *value) {
   }
 }
 
+/* Digits of a double that tell it apart (IEEE 754): 15 sometimes, 17 always. */
+enum { LEAST_DIGITS = 15, MOST_DIGITS = 17 };
+
+char *mien_json_show_number(double value, char out[MIEN_JSON_NUMBER_CHARS]) {
+  const bool is_whole = fabs(value) < 1e15 && value == trunc(value);
+  json_t *number = is_whole ? NULL : json_real(value); /* NULL as well for NaN and infinities */
+  size_t length = 0;
+  bool is_same = false;
+  for (size_t digits = LEAST_DIGITS; number && digits <= MOST_DIGITS && !is_same; digits++) {
+    length = json_dumpb(number, out, MIEN_JSON_NUMBER_CHARS - 1, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
+    out[length] = '\0';
+    json_t *again = json_loadb(out, length, JSON_DECODE_ANY, NULL);
+    is_same = json_is_real(again) && json_real_value(again) == value;
+    json_decref(again);
+  }
+  json_decref(number);
+  /* Neither words nor whole numbers have a point that a locale could change. */
+  if (length == 0) snprintf(out, MIEN_JSON_NUMBER_CHARS, "%.0f", value);
+  return out;
+}
+
 mien_status mien_json_parse_object(const char *bytes, size_t size, const char *where, json_t **object,
                                    mien_error *error) {
   json_error_t found;
-  /* A byte order mark is what Windows editors leave; everything else about the text stays strict. */
-  if (size >= 3 && bytes[0] == '\xEF' && bytes[1] == '\xBB' && bytes[2] == '\xBF') {
-    bytes += 3;
-    size -= 3;
-  }
+  /* Everything else about the text stays strict. */
+  const size_t mark = mien_utf8_mark(bytes, size);
+  bytes += mark;
+  size -= mark;
   json_t *value = json_loadb(bytes, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &found);
   if (!value) {
     if (json_error_code(&found) == json_error_out_of_memory) return mien_fail_memory(error, where, size);
     return mien_fail(error, MIEN_INPUT, "%s:%d:%d: %s", where, found.line, found.column, found.text);
   }
   if (!json_is_object(value)) {
-    mien_status status = mien_fail(error, MIEN_INPUT, "%s: expected a JSON object, found %s", where, kind(value));
+    mien_status status =
+        mien_fail(error, MIEN_INPUT, "%s: expected a JSON object, found %s", where, mien_json_kind(value));
     json_decref(value);
     return status;
   }

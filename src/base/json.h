@@ -7,6 +7,17 @@
 
 #include "base/status.h"
 
+/* What `value` is, for messages: "an object", "a number", … */
+const char *mien_json_kind(const json_t *value);
+
+enum { MIEN_JSON_NUMBER_CHARS = 32 };
+
+/*
+ * Writes `value` into `out`, with a NUL, in the fewest digits of 15 to 17 that read back to it and in any locale with a
+ * point: 1.00000001 is no 1. Whole numbers have no point, and NaN and infinities are printf's. Returns `out`.
+ */
+char *mien_json_show_number(double value, char out[MIEN_JSON_NUMBER_CHARS]);
+
 /*
  * Parses `size` bytes as one JSON object into a new reference. Errors name `where` (a path), line and column:
  * "thresholds.json:3:7: duplicate object key".

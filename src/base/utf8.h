@@ -5,6 +5,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
+
+/* Bytes of the byte order mark that `text` begins with, which Windows editors leave: 3 or 0. */
+static inline size_t mien_utf8_mark(const void *text, size_t bytes) {
+  return bytes >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+}
 
 /* Bytes of the character that `text` begins with, 0 when it is not one. `bytes` is at least 1. */
 size_t mien_utf8_character(const char *text, size_t bytes);

@@ -244,8 +244,8 @@ static int parse(int argc, char **argv, head_bench *bench, bench_request *reques
       bench->n_rows = (size_t)number;
       break;
     case THREADS:
-      if (!cli_parse_uint(optarg, 1, 1024, &number))
-        return cli_usage(command, "--threads: expected 1 to 1024, found '%s'", optarg);
+      if (!cli_parse_uint(optarg, 1, CLI_MAX_THREADS, &number))
+        return cli_usage(command, "--threads: expected 1 to %d, found '%s'", CLI_MAX_THREADS, optarg);
       bench->threads = (unsigned)number;
       break;
     case SECONDS:

@@ -18,7 +18,7 @@ int cli_bench(int argc, char **argv);
 
 /* ---- Errors -------------------------------------------------------------------------------------------------- */
 
-/* "mien: COMMAND: …" and where help is, on stderr; returns MIEN_ARGUMENT. */
+/* "mien: COMMAND: …" and where help is, on stderr, fit for a terminal as mien_fail's are; returns MIEN_ARGUMENT. */
 __attribute__((format(printf, 2, 3))) int cli_usage(const char *command, const char *format, ...);
 
 /* "mien: MESSAGE" on stderr, with the hint of cli_usage where the call was wrong; returns the error's code. */
@@ -29,6 +29,10 @@ int cli_bad_option(const char *command, int opt, char **argv);
 
 /* Flushes what was printed; a failure is reported. Returns the exit code. */
 int cli_flush_stdout(void);
+
+/* ---- Limits -------------------------------------------------------------------------------------------------- */
+
+enum { CLI_MAX_THREADS = 1024 }; /* of mien_session_options too */
 
 /* ---- Numbers of the command line: the whole text, in range, else false ---------------------------------------- */
 

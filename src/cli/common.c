@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/status.h"
 #include "cli/cli.h"
 
 static int hint(const char *command) {
@@ -16,12 +17,14 @@ static int hint(const char *command) {
 }
 
 int cli_usage(const char *command, const char *format, ...) {
-  fprintf(stderr, "mien: %s%s", command ? command : "", command ? ": " : "");
+  mien_error error = {0};
+  char message[2 * sizeof error.message]; /* longer, so that it is mien_fail that cuts */
   va_list args;
   va_start(args, format);
-  vfprintf(stderr, format, args);
+  vsnprintf(message, sizeof message, format, args);
   va_end(args);
-  fputc('\n', stderr);
+  (void)mien_fail(&error, MIEN_ARGUMENT, "%s", message);
+  fprintf(stderr, "mien: %s%s%s\n", command ? command : "", command ? ": " : "", error.message);
   return hint(command);
 }
 

@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mien label: embeddings in, labels out. */
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/label_options.h"
-#include "corpus/output.h"
+#include "cli/roofline.h"
 
 static const char command[] = "label";
-
-static double seconds_now(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* ---- Progress ------------------------------------------------------------------------------------------------ */
 
@@ -30,7 +20,7 @@ typedef struct progress {
 static void show_progress(void *user, const mien_run_summary *summary) {
   static const double every_seconds = 0.2;
   progress *p = user;
-  double now = seconds_now();
+  double now = roofline_now();
   if (now - p->shown < every_seconds) return;
   p->shown = now;
   p->is_shown = true;
@@ -58,40 +48,8 @@ static void print_summary(const mien_run_summary *summary, double seconds) {
 
 /* ---- The run ------------------------------------------------------------------------------------------------- */
 
-/* The model is a file with its thresholds beside it, or a folder with both in it. */
-static bool is_file_of_model(const char *output, const char *model_path) {
-  static const char *const names[] = {"model.onnx", "thresholds.json"};
-  if (mien_output_is_same_file(output, model_path)) return true;
-  const char *slash = strrchr(model_path, '/');
-  struct stat info;
-  bool is_folder = stat(model_path, &info) == 0 && S_ISDIR(info.st_mode);
-  int folder_bytes = (int)(is_folder ? strlen(model_path) : slash ? (size_t)(slash - model_path) : 0);
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    char path[PATH_MAX];
-    int length =
-        snprintf(path, sizeof path, "%.*s%s%s", folder_bytes, model_path, is_folder || slash ? "/" : "", names[i]);
-    if (length < (int)sizeof path && mien_output_is_same_file(output, path)) return true;
-  }
-  return false;
-}
-
-/* A run must not replace what it reads. */
-static int check_output(cli_label_options *options, const mien_inputs *inputs) {
-  const char *output = options->output, *name = output ? output : "stdout";
-  for (size_t i = 0; i < inputs->count; i++) {
-    if (mien_output_is_same_file(output, inputs->items[i].path))
-      return cli_usage(command, "%s: the output is the same file as input %s", name,
-                       mien_input_name(inputs->items[i].path));
-  }
-  const char *others[] = {options->model.thresholds_path, options->model.labels_path};
-  bool same = is_file_of_model(output, cli_model_path(&options->model));
-  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-    same |= others[i] && mien_output_is_same_file(output, others[i]);
-  return same ? cli_usage(command, "%s: the output is a file of the model", name) : MIEN_OK;
-}
-
 static mien_status run(cli_label_options *options, mien_model *model, const mien_inputs *inputs, mien_error *error) {
-  progress shown = {.start = seconds_now()};
+  progress shown = {.start = roofline_now()};
   shown.shown = shown.start;
   mien_reader *reader = NULL;
   mien_writer *writer = NULL;
@@ -99,7 +57,8 @@ static mien_status run(cli_label_options *options, mien_model *model, const mien
   options->run.cancel = &cli_cancelled;
   options->rows.inputs = inputs;
   mien_status status =
-      mien_embedding_reader_create(inputs, mien_model_dim(model), MIEN_CHUNK_BYTES, &cli_cancelled, &reader, error);
+      mien_embedding_reader_create(inputs, mien_model_dim(model), mien_row_result_bytes(model, &options->rows),
+                                   MIEN_CHUNK_BYTES, &cli_cancelled, &reader, error);
   if (status == MIEN_OK)
     status = mien_writer_create(model, &options->rows, options->output, &cli_cancelled, &writer, error);
   if (status == MIEN_OK) {
@@ -113,7 +72,7 @@ static mien_status run(cli_label_options *options, mien_model *model, const mien
   }
   mien_writer_destroy(writer);
   if (reader) reader->destroy(reader);
-  if (status == MIEN_OK && !options->quiet) print_summary(&summary, seconds_now() - shown.start);
+  if (status == MIEN_OK && !options->quiet) print_summary(&summary, roofline_now() - shown.start);
   return status;
 }
 
@@ -130,7 +89,7 @@ static int label(cli_label_options *options) {
   } else if (mien_inputs_add(&inputs, options->inputs, options->n_inputs, options->input_format, &error) != MIEN_OK) {
     code = cli_report(command, &error);
   } else {
-    code = check_output(options, &inputs);
+    code = cli_label_check_output(options, &inputs);
   }
   if (code == MIEN_OK && run(options, model, &inputs, &error) != MIEN_OK) code = cli_report(command, &error);
   mien_inputs_free(&inputs);

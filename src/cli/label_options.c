@@ -7,15 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cpu.h"
 
 static const char command[] = "label";
-
-enum { MAX_THREADS = 1024 };
 
 enum {
   OUTPUT = 'o',
@@ -96,7 +93,7 @@ int cli_label_help(void) {
          "  --help                show this\n"
          "\n"
          "Exit codes: 0 done, 1 a bug, 2 usage, 3 bad input, 4 memory, disk or device missing, 5 interrupted.\n",
-         MAX_THREADS);
+         CLI_MAX_THREADS);
   return cli_flush_stdout();
 }
 
@@ -160,7 +157,8 @@ static int set_output(cli_label_options *options, const char *value) {
   int code = take_once(&options->has_output, "--output");
   if (code == MIEN_OK && value[0] == '\0')
     code = cli_usage(command, "option '--output': expected a path, found nothing");
-  options->output = strcmp(value, "-") == 0 ? NULL : value;
+  /* Not opened by its name: where stdout is a file, it is written where it stands. */
+  options->output = strcmp(value, "-") == 0 || strcmp(value, "/dev/stdout") == 0 ? NULL : value;
   return code;
 }
 
@@ -198,7 +196,7 @@ static int set_number_option(cli_label_options *options, int opt, const char *va
     return code == MIEN_OK ? number("--max-bad-rows", value, 0, UINT64_MAX, &options->run.max_bad) : code;
   default:
     code = take_once(&options->has_threads, "--threads");
-    if (code == MIEN_OK) code = number("--threads", value, 1, MAX_THREADS, &found);
+    if (code == MIEN_OK) code = number("--threads", value, 1, CLI_MAX_THREADS, &found);
     options->run.threads = (unsigned)found;
     return code;
   }
@@ -233,27 +231,27 @@ static int set_option(cli_label_options *options, int opt, int index, const char
 
 /* ---- All options together ------------------------------------------------------------------------------------ */
 
-static bool ends_with(const char *path, const char *ending) {
-  size_t length = strlen(path), n = strlen(ending);
-  return length > n && strcasecmp(path + length - n, ending) == 0;
-}
-
-static int choose_output_format(cli_label_options *options) {
+bool cli_label_format_of(const char *path, mien_output_format *format) {
   static const struct {
     const char *ending;
     mien_output_format format;
   } endings[] = {{".jsonl", MIEN_OUTPUT_JSONL}, {".ndjson", MIEN_OUTPUT_JSONL},  {".csv", MIEN_OUTPUT_CSV},
                  {".bits", MIEN_OUTPUT_BITS},   {".bits.npy", MIEN_OUTPUT_BITS}, {".npy", MIEN_OUTPUT_NPY}};
+  for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+    if (!mien_path_ends_with(path, endings[i].ending)) continue;
+    *format = endings[i].format;
+    return true;
+  }
+  return false;
+}
+
+static int choose_output_format(cli_label_options *options) {
   if (options->has_output_format) return MIEN_OK;
   if (!options->output) {
     options->rows.format = isatty(STDOUT_FILENO) ? MIEN_OUTPUT_TEXT : MIEN_OUTPUT_JSONL;
     return MIEN_OK;
   }
-  for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-    if (!ends_with(options->output, endings[i].ending)) continue;
-    options->rows.format = endings[i].format;
-    return MIEN_OK;
-  }
+  if (cli_label_format_of(options->output, &options->rows.format)) return MIEN_OK;
   struct stat info;
   options->rows.format = MIEN_OUTPUT_JSONL;
   if (stat(options->output, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) return MIEN_OK;
@@ -289,7 +287,7 @@ int cli_label_parse(cli_label_options *options, int argc, char **argv) {
   options->n_inputs = (size_t)(argc - optind);
   if (options->n_inputs == 0) return cli_usage(command, "expected an INPUT, found none");
   if (!options->has_threads) options->run.threads = mien_cpu_count();
-  if (options->run.threads > MAX_THREADS) options->run.threads = MAX_THREADS;
+  if (options->run.threads > CLI_MAX_THREADS) options->run.threads = CLI_MAX_THREADS;
   options->rows.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
   code = choose_output_format(options);
   return code == MIEN_OK ? check_combinations(options) : code;

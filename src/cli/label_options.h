@@ -24,4 +24,10 @@ int cli_label_parse(cli_label_options *options, int argc, char **argv);
 
 int cli_label_help(void);
 
+/* The format that the ending of an output's name says; false when it says none. */
+bool cli_label_format_of(const char *path, mien_output_format *format);
+
+/* Whether the run may write its output and the sidecar; a usage error where they would replace what the run reads. */
+int cli_label_check_output(cli_label_options *options, const mien_inputs *inputs);
+
 #endif

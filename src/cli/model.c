@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/status.h"
 #include "cli/cli.h"
 
 const char cli_model_help[] =
@@ -128,9 +129,11 @@ int cli_model_open(cli_model *arguments, const char *command, mien_model **model
   };
   mien_error error;
   if (mien_model_open(path, &options, model, &error) != MIEN_OK) return cli_report(command, &error);
-  if (mien_model_thresholds_from(*model) == MIEN_THRESHOLDS_DEFAULT)
-    fprintf(stderr, "mien: warning: %s: no thresholds given, no thresholds.json beside it: 0.5 for every label\n",
-            path);
+  if (mien_model_thresholds_from(*model) == MIEN_THRESHOLDS_DEFAULT) {
+    (void)mien_fail(&error, MIEN_OK, "%s: no thresholds given, no thresholds.json beside it: 0.5 for every label",
+                    path);
+    fprintf(stderr, "mien: warning: %s\n", error.message);
+  }
   return MIEN_OK;
 }
 

@@ -15,11 +15,17 @@ typedef struct embedding_reader {
   uint64_t next_row;   /* of all inputs */
 } embedding_reader;
 
-/* Rows a chunk: sixteen at a time where that many fit, for kernels that take blocks of rows. */
-static size_t rows_of_chunk(size_t dim, size_t chunk_bytes) {
+/*
+ * Rows a chunk: sixteen at a time where that many fit, for kernels that take blocks of rows. What a row becomes is
+ * counted as well as what it is: a head may have thousands of labels for few numbers.
+ */
+static size_t rows_of_chunk(size_t dim, size_t result_bytes, size_t chunk_bytes, uint64_t n_rows) {
   enum { ROW_BLOCK = 16 };
-  size_t rows = chunk_bytes / (dim * sizeof(float));
+  size_t row_bytes = dim * sizeof(float);
+  if (row_bytes < result_bytes) row_bytes = result_bytes;
+  size_t rows = chunk_bytes / row_bytes;
   if (rows > ROW_BLOCK) rows -= rows % ROW_BLOCK;
+  if (rows > n_rows) rows = (size_t)n_rows;
   return rows > 0 ? rows : 1;
 }
 
@@ -98,22 +104,23 @@ static mien_status check_inputs(embedding_reader *reader, mien_error *error) {
     if (status != MIEN_OK) return status;
     uint64_t more = source->n_rows;
     mien_source_release(source);
+    if (more == MIEN_ROWS_UNKNOWN) reader->base.n_rows = MIEN_ROWS_UNKNOWN;
     if (reader->base.n_rows != MIEN_ROWS_UNKNOWN) reader->base.n_rows += more;
   }
   return MIEN_OK;
 }
 
-mien_status mien_embedding_reader_create(const mien_inputs *inputs, size_t dim, size_t chunk_bytes,
+mien_status mien_embedding_reader_create(const mien_inputs *inputs, size_t dim, size_t result_bytes, size_t chunk_bytes,
                                          const atomic_bool *cancel, mien_reader **out, mien_error *error) {
   embedding_reader *reader = mien_alloc(1, sizeof *reader);
   if (!reader) return mien_fail_memory(error, "reader", sizeof *reader);
   reader->base = (mien_reader){.claim = claim, .fill = fill, .destroy = destroy, .inputs = inputs};
-  reader->base.chunk_rows = rows_of_chunk(dim, chunk_bytes);
-  reader->base.chunk_bytes = reader->base.chunk_rows * dim * sizeof(double);
   reader->dim = dim;
   reader->cancel = cancel;
   mien_status status = check_inputs(reader, error);
   if (status == MIEN_OK) {
+    reader->base.chunk_rows = rows_of_chunk(dim, result_bytes, chunk_bytes, reader->base.n_rows);
+    reader->base.chunk_bytes = reader->base.chunk_rows * dim * sizeof(double);
     *out = &reader->base;
   } else {
     destroy(&reader->base);

@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <glob.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,21 +35,22 @@ static mien_status add(mien_inputs *inputs, const char *path, mien_input_format 
   return MIEN_OK;
 }
 
-static bool ends_with(const char *path, const char *ending) {
+bool mien_path_ends_with(const char *path, const char *ending) {
   size_t length = strlen(path), n = strlen(ending);
   return length > n && strcasecmp(path + length - n, ending) == 0;
 }
 
 static mien_input_format format_of_ending(const char *path) {
-  if (ends_with(path, ".npy")) return MIEN_INPUT_NPY;
-  return ends_with(path, ".f32") ? MIEN_INPUT_F32 : MIEN_INPUT_BY_ENDING;
+  if (mien_path_ends_with(path, ".npy")) return MIEN_INPUT_NPY;
+  return mien_path_ends_with(path, ".f32") ? MIEN_INPUT_F32 : MIEN_INPUT_BY_ENDING;
 }
 
 /* Files of text are for a model with an encoder; say so rather than "unknown". */
 static mien_status refuse_ending(const char *path, mien_error *error) {
   static const char *const text_endings[] = {".txt", ".text", ".md", ".jsonl", ".ndjson", ".json", ".csv", ".tsv"};
   bool text = strcmp(path, "-") == 0;
-  for (size_t i = 0; i < sizeof text_endings / sizeof *text_endings; i++) text |= ends_with(path, text_endings[i]);
+  for (size_t i = 0; i < sizeof text_endings / sizeof *text_endings; i++)
+    text |= mien_path_ends_with(path, text_endings[i]);
   if (text)
     return mien_fail(error, MIEN_INPUT,
                      "%s: %s: text needs an encoder, which this model does not have; the input must be embeddings, "

@@ -3,6 +3,8 @@
 #ifndef MIEN_CORPUS_INPUTS_H
 #define MIEN_CORPUS_INPUTS_H
 
+#include <stdbool.h>
+
 #include "base/status.h"
 
 typedef enum mien_input_format {
@@ -33,5 +35,8 @@ void mien_inputs_free(mien_inputs *inputs);
 
 /* How a path is called in messages: itself, or "stdin" for "-". */
 const char *mien_input_name(const char *path);
+
+/* Whether `path` ends in `ending`, in either case of letters, and has something before it. */
+bool mien_path_ends_with(const char *path, const char *ending);
 
 #endif

@@ -14,10 +14,10 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "corpus/cancel.h"
 
 enum {
   GATHERED_BYTES = 64 * 1024,
-  POLL_MILLISECONDS = 50, /* how long a wait may take to notice that it was cancelled */
   MAX_TRANSFER = 1 << 30, /* Linux transfers at most 0x7ffff000 bytes a call */
   TEMPORARY_TRIES = 100,
 };
@@ -38,15 +38,12 @@ static mien_status fail_system(const mien_output *output, const char *action, mi
   return mien_fail(error, MIEN_RESOURCE, "%s: %s: %s", output->name, action, strerror(errno));
 }
 
-static bool is_cancelled(const mien_output *output) {
-  return output->cancel && atomic_load_explicit(output->cancel, memory_order_relaxed);
-}
-
 /* ---- Opening ------------------------------------------------------------------------------------------------- */
 
 /*
  * Creates a file of a name that is not taken. Not mkstemp: the mode should be what the process's umask gives a new
- * file, or what the file to be replaced has.
+ * file, or from the first what the file to be replaced allows. Its set-user-ID and set-group-ID bits are not for bytes
+ * that come from elsewhere.
  */
 static mien_status open_temporary(mien_output *output, const struct stat *target, mien_error *error) {
   const char *slash = strrchr(output->path, '/');
@@ -55,12 +52,13 @@ static mien_status open_temporary(mien_output *output, const struct stat *target
   output->temporary = mien_alloc(bytes, 1);
   if (!output->temporary) return mien_fail_memory(error, output->name, bytes);
   memcpy(output->temporary, output->path, folder_bytes);
+  mode_t mode = target ? target->st_mode & 0777 : 0666;
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   for (unsigned i = 0; i < TEMPORARY_TRIES; i++) {
     unsigned long salt = (unsigned long)now.tv_nsec + i;
     snprintf(output->temporary + folder_bytes, 64, ".mien-%ld-%08lx.tmp", (long)getpid(), salt);
-    output->fd = open(output->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    output->fd = open(output->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (output->fd >= 0 || errno != EEXIST) break;
   }
   if (output->fd < 0) {
@@ -72,20 +70,28 @@ static mien_status open_temporary(mien_output *output, const struct stat *target
   output->owns_fd = true;
   output->is_regular = output->is_seekable = true;
   /* The permissions of a replaced file are worth keeping, not worth failing for. */
-  if (target && fchmod(output->fd, target->st_mode & 07777) != 0) errno = 0;
+  if (target && fchmod(output->fd, mode) != 0) errno = 0;
   return MIEN_OK;
 }
 
 /* Opening a FIFO would wait for its reader where a cancellation is not seen: ask again and again instead. */
 static mien_status open_directly(mien_output *output, mien_error *error) {
   while ((output->fd = open(output->path, O_WRONLY | O_CLOEXEC | O_NONBLOCK)) < 0) {
-    if (is_cancelled(output)) return mien_fail(error, MIEN_CANCELLED, "%s: interrupted", output->name);
+    if (mien_is_cancelled(output->cancel)) return mien_fail(error, MIEN_CANCELLED, "%s: interrupted", output->name);
     if (errno != ENXIO && errno != EINTR) return fail_system(output, "cannot be opened", error);
-    poll(NULL, 0, POLL_MILLISECONDS);
+    poll(NULL, 0, MIEN_POLL_MILLISECONDS);
   }
   output->owns_fd = true;
   output->is_seekable = lseek(output->fd, 0, SEEK_CUR) >= 0;
   return MIEN_OK;
+}
+
+/* Names of files that are open already: whoever opened them would not see what is renamed to their names. */
+static bool is_descriptor(const char *path) {
+  static const char *const places[] = {"/dev/std", "/dev/fd/", "/proc/"};
+  for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+    if (strncmp(path, places[i], strlen(places[i])) == 0) return true;
+  return false;
 }
 
 static mien_status open_path(mien_output *output, const char *path, mien_error *error) {
@@ -96,11 +102,17 @@ static mien_status open_path(mien_output *output, const char *path, mien_error *
   if (!output->path) return mien_fail_memory(error, path, strlen(path) + 1);
   struct stat info;
   bool exists = stat(output->path, &info) == 0;
+  /* A name that is too long, say, is better known now than when the work is done. */
+  if (!exists && errno != ENOENT && errno != ENOTDIR) return fail_system(output, "cannot be created", error);
   if (exists && S_ISDIR(info.st_mode))
     return mien_fail(error, MIEN_ARGUMENT, "%s: expected a file to write, found a folder", path);
   if (path[0] == '\0' || path[strlen(path) - 1] == '/')
     return mien_fail(error, MIEN_ARGUMENT, "'%s': expected the name of a file to write", path);
   if (exists && !S_ISREG(info.st_mode)) return open_directly(output, error);
+  if (is_descriptor(path))
+    return mien_fail(error, MIEN_ARGUMENT, "%s: expected a file's own name, found a descriptor's", path);
+  if (!exists && lstat(path, &info) == 0)
+    return mien_fail(error, MIEN_ARGUMENT, "%s: expected a file to write, found a link to nothing", path);
   return open_temporary(output, exists ? &info : NULL, error);
 }
 
@@ -155,9 +167,9 @@ static mien_status wait_until_writable(mien_output *output, size_t *most, mien_e
   if (output->is_regular) return MIEN_OK;
   *most = PIPE_BUF;
   for (;;) {
-    if (is_cancelled(output)) return mien_fail(error, MIEN_CANCELLED, "%s: interrupted", output->name);
+    if (mien_is_cancelled(output->cancel)) return mien_fail(error, MIEN_CANCELLED, "%s: interrupted", output->name);
     struct pollfd waiting = {.fd = output->fd, .events = POLLOUT};
-    int ready = poll(&waiting, 1, POLL_MILLISECONDS);
+    int ready = poll(&waiting, 1, MIEN_POLL_MILLISECONDS);
     if (ready > 0) return MIEN_OK;
     if (ready < 0 && errno != EINTR) return fail_system(output, "cannot be written", error);
   }

@@ -12,9 +12,10 @@ typedef struct mien_output mien_output;
 
 /*
  * Opens `path`, or stdout for NULL. A regular file, or one that is not there yet, is written under a temporary name in
- * the same folder; anything else (stdout, a FIFO, /dev/null) is written directly. Failures of an output are
- * MIEN_RESOURCE. Waiting for a reader of a FIFO or pipe gives up with MIEN_CANCELLED soon after *cancel (may be NULL)
- * is set. A closed pipe is an error only where SIGPIPE is ignored.
+ * the same folder; anything else (stdout, a FIFO, /dev/null) is written directly. A link is followed, one
+ * that leads to nothing is MIEN_ARGUMENT, and so are /dev/fd and the like where a file is behind them. Failures of an
+ * output are MIEN_RESOURCE. Waiting for a reader of a FIFO or pipe gives up with MIEN_CANCELLED soon after *cancel (may
+ * be NULL) is set. A closed pipe is an error only where SIGPIPE is ignored.
  */
 MIEN_MUST_USE mien_status mien_output_open(const char *path, const atomic_bool *cancel, mien_output **output,
                                            mien_error *error);

@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "base/threads.h"
+#include "corpus/cancel.h"
 
 typedef struct run run;
 
@@ -42,10 +43,6 @@ struct run {
   worker workers[]; /* [threads] */
 };
 
-static bool is_cancelled(const run *r) {
-  return r->options->cancel && atomic_load_explicit(r->options->cancel, memory_order_relaxed);
-}
-
 /* A failure to claim has its number too: what was claimed before it is written first. */
 static mien_status claim(run *r, worker *w, bool *end, mien_error *error) {
   pthread_mutex_lock(&r->claim_lock);
@@ -53,8 +50,8 @@ static mien_status claim(run *r, worker *w, bool *end, mien_error *error) {
   mien_status status = MIEN_OK;
   if (!*end) {
     w->sequence = r->next_claim;
-    status = is_cancelled(r) ? mien_fail(error, MIEN_CANCELLED, "interrupted")
-                             : r->reader->claim(r->reader, &w->block.chunk, error);
+    status = mien_is_cancelled(r->options->cancel) ? mien_fail(error, MIEN_CANCELLED, "interrupted")
+                                                   : r->reader->claim(r->reader, &w->block.chunk, error);
     *end = status == MIEN_OK && w->block.chunk.n_rows == 0;
     r->claims_end = *end || status != MIEN_OK;
     if (!*end) r->next_claim++;
@@ -131,7 +128,7 @@ static mien_status check_bad_rows(run *r, const mien_block *block, mien_error *e
 }
 
 static mien_status write_block(run *r, const worker *w, mien_error *error) {
-  if (is_cancelled(r)) return mien_fail(error, MIEN_CANCELLED, "interrupted");
+  if (mien_is_cancelled(r->options->cancel)) return mien_fail(error, MIEN_CANCELLED, "interrupted");
   mien_status status = check_bad_rows(r, &w->block, error);
   if (status == MIEN_OK) status = mien_writer_write(r->writer, &w->block, error);
   if (status != MIEN_OK) return status;

@@ -39,13 +39,14 @@ struct mien_reader {
 };
 
 /*
- * A reader of embeddings of `dim` numbers from .npy and raw float32 inputs, in chunks of about `chunk_bytes`. Files
+ * A reader of embeddings of `dim` numbers from .npy and raw float32 inputs, in chunks of at most
+ * `chunk_bytes` of rows as well as of their results, of which each has about `result_bytes`; at least a row. Files
  * are checked here, before work starts (format, dimension, exact size), and again when their turn comes; streams
  * (stdin, FIFOs, devices) when their turn comes. A read that waits on a stream gives up with MIEN_CANCELLED soon
  * after *cancel (may be NULL) is set.
  */
-MIEN_MUST_USE mien_status mien_embedding_reader_create(const mien_inputs *inputs, size_t dim, size_t chunk_bytes,
-                                                       const atomic_bool *cancel, mien_reader **reader,
-                                                       mien_error *error);
+MIEN_MUST_USE mien_status mien_embedding_reader_create(const mien_inputs *inputs, size_t dim, size_t result_bytes,
+                                                       size_t chunk_bytes, const atomic_bool *cancel,
+                                                       mien_reader **reader, mien_error *error);
 
 #endif

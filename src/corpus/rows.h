@@ -32,6 +32,9 @@ typedef struct mien_row_format {
   size_t row_bytes;     /* most that a row takes, its file and its error aside */
 } mien_row_format;
 
+/* About the most that a row's results take, in memory or as text: what chunks are sized by. At least 1. */
+size_t mien_row_result_bytes(const mien_model *model, const mien_row_options *options);
+
 /* *rows starts as zeros and is freed after a failure too. */
 MIEN_MUST_USE mien_status mien_row_format_init(mien_row_format *rows, const mien_model *model,
                                                const mien_row_options *options, mien_error *error);

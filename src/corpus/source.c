@@ -12,17 +12,22 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "corpus/cancel.h"
 #include "formats/npy.h"
-
-/* How long a wait may take to notice that it was cancelled. */
-enum { POLL_MILLISECONDS = 50 };
 
 /* Bytes of a file's start that make a message about a wrong format better. */
 enum { SNIFF_BYTES = 64 };
 
+/* Whether the bytes of a regular file are those that its size says. Files of /proc and /sys claim to have none. */
+static bool has_size(int fd, const struct stat *info) {
+  char byte;
+  return info->st_size > 0 || pread(fd, &byte, 1, 0) <= 0;
+}
+
 bool mien_source_is_file(const char *path) {
   struct stat info;
-  return (strcmp(path, "-") == 0 ? fstat(STDIN_FILENO, &info) : stat(path, &info)) == 0 && S_ISREG(info.st_mode);
+  if (strcmp(path, "-") != 0) return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+  return fstat(STDIN_FILENO, &info) == 0 && S_ISREG(info.st_mode) && has_size(STDIN_FILENO, &info);
 }
 
 void mien_source_release(mien_source *source) {
@@ -36,13 +41,13 @@ static mien_status read_stream(mien_source *source, void *data, size_t bytes, si
   size_t done = 0;
   mien_status status = MIEN_OK;
   while (done < bytes && status == MIEN_OK) {
-    if (source->cancel && atomic_load_explicit(source->cancel, memory_order_relaxed)) {
+    if (mien_is_cancelled(source->cancel)) {
       status = mien_fail(error, MIEN_CANCELLED, "%s: interrupted", source->name);
       break;
     }
     /* Waiting is left to poll, with an end: a signal may have gone to another thread. */
     struct pollfd waiting = {.fd = source->fd, .events = POLLIN};
-    int ready = poll(&waiting, 1, POLL_MILLISECONDS);
+    int ready = poll(&waiting, 1, MIEN_POLL_MILLISECONDS);
     if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
     ssize_t got = read(source->fd, (char *)data + done, bytes - done);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
@@ -113,7 +118,7 @@ static mien_status open_path(mien_source *source, const char *path, mien_error *
   struct stat info;
   if (source->fd < 0 || fstat(source->fd, &info) != 0) return mien_fail_system(error, source->name, errno);
   if (S_ISDIR(info.st_mode)) return mien_fail(error, MIEN_INPUT, "%s: expected a file, found a folder", source->name);
-  source->is_file = S_ISREG(info.st_mode);
+  source->is_file = S_ISREG(info.st_mode) && has_size(source->fd, &info);
   return MIEN_OK;
 }
 

@@ -12,7 +12,7 @@
 typedef struct mien_source {
   int fd;
   bool owns_fd;
-  bool is_file; /* a regular file: has offsets, and a size that is checked when it is opened */
+  bool is_file; /* a regular file of known size: has offsets, and the size is checked when it is opened */
   const char *name;
   const atomic_bool *cancel;
   mien_dtype dtype;

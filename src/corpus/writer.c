@@ -28,13 +28,18 @@ static void make_header(const mien_writer *writer, char header[MIEN_NPY_HEADER])
   mien_npy_write_header(header, descr, writer->n_rows, writer->n_columns);
 }
 
+char *mien_writer_sidecar(const char *path) {
+  size_t bytes = strlen(path) + sizeof sidecar_ending;
+  char *sidecar = mien_alloc(bytes, 1);
+  if (sidecar) snprintf(sidecar, bytes, "%s%s", path, sidecar_ending);
+  return sidecar;
+}
+
 /* {"labels":[…],"bad_rows":[ and, row by row, what follows: the list is never in memory. */
 static mien_status begin_sidecar(mien_writer *writer, const mien_model *model, const char *path,
                                  const atomic_bool *cancel, mien_error *error) {
-  size_t bytes = strlen(path) + sizeof sidecar_ending;
-  char *sidecar_path = mien_alloc(bytes, 1);
-  if (!sidecar_path) return mien_fail_memory(error, path, bytes);
-  snprintf(sidecar_path, bytes, "%s%s", path, sidecar_ending);
+  char *sidecar_path = mien_writer_sidecar(path);
+  if (!sidecar_path) return mien_fail_memory(error, path, strlen(path) + sizeof sidecar_ending);
   mien_status status = mien_output_open(sidecar_path, cancel, &writer->sidecar, error);
   mien_free(sidecar_path);
   if (status != MIEN_OK) return status;

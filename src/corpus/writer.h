@@ -14,6 +14,9 @@ typedef struct mien_writer mien_writer;
 MIEN_MUST_USE mien_status mien_writer_create(const mien_model *model, const mien_row_options *options, const char *path,
                                              const atomic_bool *cancel, mien_writer **writer, mien_error *error);
 
+/* The name of the sidecar beside `path`, to be freed with mien_free; NULL without memory. */
+char *mien_writer_sidecar(const char *path);
+
 const mien_row_format *mien_writer_rows(const mien_writer *writer);
 
 /* Writes a block that mien_row_format_run has formatted. In row order, one caller at a time. */

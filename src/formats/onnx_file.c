@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/utf8.h"
 #include "formats/onnx_scan.h"
 
 /* What else is found under the name model.onnx. No ONNX file begins like one of these: its first byte is a tag of
@@ -49,7 +50,7 @@ mien_status mien_onnx_probe(const unsigned char *bytes, size_t size, size_t file
   if (size == 0) return mien_fail(error, MIEN_INPUT, "%s: is empty: expected an ONNX file", where);
   if (is_safetensors(bytes, size, file_bytes))
     return mien_fail(error, MIEN_INPUT, "%s: is a safetensors file, not an ONNX file", where);
-  size_t text = size >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+  size_t text = mien_utf8_mark(bytes, size);
   while (text < size && memchr(" \t\r\n", bytes[text], 4)) text++;
   for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
     size_t skip = others[i].text ? text : 0;
@@ -61,7 +62,8 @@ mien_status mien_onnx_probe(const unsigned char *bytes, size_t size, size_t file
   if (bytes[0] < 8 || (bytes[0] & 7) > 5)
     return mien_fail(error, MIEN_INPUT, "%s: byte 0: expected a protobuf field of an ONNX model, found 0x%02X", where,
                      bytes[0]);
-  return MIEN_OK;
+  /* A large file that begins with what the scan refuses is not worth reading. */
+  return size < file_bytes ? mien_onnx_scan_start(bytes, size, file_bytes, where, error) : MIEN_OK;
 }
 
 /* protobuf-c answers NULL for bad bytes and for want of memory alike: this tells them apart. */

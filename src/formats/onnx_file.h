@@ -7,8 +7,8 @@
 #include "onnx.pb-c.h"
 
 /*
- * Refuses what is plainly no ONNX file by its first bytes, `start_bytes` of `file_bytes`; a mien_file_probe. What it
- * passes may still be none.
+ * Refuses what is plainly no ONNX file by its first bytes, `start_bytes` of `file_bytes`, or one that those are enough
+ * to refuse; a mien_file_probe. What it passes may still be none.
  */
 MIEN_MUST_USE mien_status mien_onnx_probe(const unsigned char *start, size_t start_bytes, size_t file_bytes,
                                           const char *where, mien_error *error);

@@ -19,6 +19,12 @@ enum { VARINT_BYTES = 10, VARINT32_BYTES = 5 };
 enum { MAX_MESSAGES = 1 << 19 };
 
 /*
+ * Bytes that unpacking copies, in all: of fields that onnx.proto has not (room for what later versions say of a node),
+ * of texts (twice the names of the most labels that a head has, in 256 bytes each), and of integers, in numbers.
+ */
+enum { MAX_UNKNOWN_BYTES = 256 << 10, MAX_TEXT_BYTES = 32 << 20, MAX_INTEGERS = 1 << 19 };
+
+/*
  * What unpacking may take: a fixed part that any small file may use up, and a part in proportion to the file. Kept: the
  * data once, and the structures of nodes and attributes, some 10 times their bytes in the file. Notes, which are
  * protobuf-c's while it unpacks a message, of each of its fields (its table doubles): for a float that is not packed,
@@ -37,7 +43,8 @@ typedef struct frame {
 } frame;
 
 typedef struct scan {
-  const unsigned char *bytes;
+  const unsigned char *bytes; /* [known] of the file, from its start */
+  size_t known;
   const char *where;
   mien_error *error;
   size_t at;
@@ -47,7 +54,8 @@ typedef struct scan {
   frame frames[MIEN_ONNX_MAX_DEPTH];
   size_t widest[MIEN_ONNX_MAX_DEPTH]; /* the most fields of a message at that depth */
   size_t n_messages, n_nodes;
-  size_t held; /* bytes that the unpacked messages keep */
+  size_t unknown_bytes, text_bytes, n_integers; /* in all */
+  size_t held;                                  /* bytes that the unpacked messages keep */
 } scan;
 
 static frame *top(scan *s) { return &s->frames[s->depth - 1]; }
@@ -125,8 +133,39 @@ static int wire_type_of(ProtobufCType type) {
   }
 }
 
+/* Takes `amount` of what is left to `limit` in *used. */
+static mien_status take(scan *s, size_t *used, size_t amount, size_t limit, const char *what) {
+  if (amount > limit - *used) return refuse(s, "more than %zu %s", limit, what);
+  *used += amount;
+  return MIEN_OK;
+}
+
+/* Memory that the elements of a repeated field keep. Indices and shapes are int64, and grow eightfold. */
+static mien_status hold_elements(scan *s, size_t count) {
+  const ProtobufCType type = s->field->type;
+  s->held += count * element_bytes(type);
+  if (type != PROTOBUF_C_TYPE_INT64 && type != PROTOBUF_C_TYPE_UINT64) return MIEN_OK;
+  return take(s, &s->n_integers, count, MAX_INTEGERS, "integers in the file");
+}
+
+/* A text or bytes, `bytes` of them, of which `extra` more are kept. */
+static mien_status text(scan *s, size_t bytes, size_t extra) {
+  mien_status status = MIEN_OK;
+  /* Only the elements of a tensor may be large. */
+  if (top(s)->message == &mien_onnx__tensor_proto__descriptor && strcmp(s->field->name, "raw_data") == 0) {
+    if (bytes > MIEN_ONNX_MAX_DATA_BYTES)
+      status = refuse(s, "expected at most %zu bytes, found %zu", MIEN_ONNX_MAX_DATA_BYTES, bytes);
+  } else {
+    status = take(s, &s->text_bytes, bytes, MAX_TEXT_BYTES, "bytes of texts in the file");
+  }
+  if (status != MIEN_OK) return status;
+  s->held += block(bytes + extra);
+  return skip(s, bytes);
+}
+
 /* A repeated number in its packed form: `bytes` bytes of elements. */
 static mien_status packed(scan *s, size_t bytes) {
+  if (bytes > s->known - s->at) return skip(s, bytes); /* nothing to count yet */
   size_t count = 0, width = s->field->type == PROTOBUF_C_TYPE_DOUBLE ? 8 : 4;
   if (wire_type_of(s->field->type) != WIRE_VARINT) {
     if (bytes % width) return refuse(s, "%zu bytes are not a whole number of %zu-byte elements", bytes, width);
@@ -142,9 +181,8 @@ static mien_status packed(scan *s, size_t bytes) {
     }
     if (run) return refuse(s, "truncated inside a number");
   }
-  s->held += count * element_bytes(s->field->type);
   s->at += bytes;
-  return MIEN_OK;
+  return hold_elements(s, count);
 }
 
 /* What follows the tag of a field with a length. */
@@ -156,16 +194,19 @@ static mien_status delimited(scan *s) {
   if (bytes > left)
     return refuse(s, "truncated: a length of %llu bytes where %zu are left", (unsigned long long)bytes, left);
   if (!s->field) {
+    status = take(s, &s->unknown_bytes, (size_t)bytes, MAX_UNKNOWN_BYTES, "bytes of fields that ONNX has not");
+    if (status != MIEN_OK) return status;
     s->held += block((size_t)bytes);
     return skip(s, (size_t)bytes);
   }
   switch (s->field->type) {
   case PROTOBUF_C_TYPE_MESSAGE: return push(s, s->field->descriptor, (size_t)bytes);
   case PROTOBUF_C_TYPE_STRING:
-    if (memchr(s->bytes + s->at, '\0', (size_t)bytes)) return refuse(s, "a string with a NUL byte in it");
-    s->held += block((size_t)bytes + 1);
-    return skip(s, (size_t)bytes);
-  case PROTOBUF_C_TYPE_BYTES: s->held += block((size_t)bytes); return skip(s, (size_t)bytes);
+    /* No further than a text may be long. */
+    if (bytes <= MAX_TEXT_BYTES && bytes <= s->known - s->at && memchr(s->bytes + s->at, '\0', (size_t)bytes))
+      return refuse(s, "a string with a NUL byte in it");
+    return text(s, (size_t)bytes, 1);
+  case PROTOBUF_C_TYPE_BYTES: return text(s, (size_t)bytes, 0);
   default: return packed(s, (size_t)bytes);
   }
 }
@@ -196,8 +237,7 @@ static mien_status check_known(scan *s, int wire) {
   if (wire != expected && !(repeated && wire == WIRE_LENGTH))
     return refuse(s, "expected wire type %d, found %d", expected, wire);
   if (given_before(top(s), field)) return refuse(s, "given twice");
-  if (repeated && wire == expected) s->held += element_bytes(field->type);
-  return MIEN_OK;
+  return repeated && wire == expected ? hold_elements(s, 1) : MIEN_OK;
 }
 
 static mien_status scan_field(scan *s) {
@@ -211,10 +251,13 @@ static mien_status scan_field(scan *s) {
   frame *f = top(s);
   if (++f->n_fields > s->widest[s->depth - 1]) s->widest[s->depth - 1] = f->n_fields;
   s->field = protobuf_c_message_descriptor_get_field(f->message, (unsigned)(tag >> 3));
-  if (s->field)
+  if (s->field) {
     status = check_known(s, wire);
-  else
+  } else {
     s->held += sizeof(ProtobufCMessageUnknownField) + block(VARINT_BYTES);
+    status = take(s, &s->unknown_bytes, sizeof(ProtobufCMessageUnknownField), MAX_UNKNOWN_BYTES,
+                  "bytes of fields that ONNX has not");
+  }
   if (status != MIEN_OK) return status;
   switch (wire) {
   case WIRE_VARINT: return read_varint(s, VARINT_BYTES, &ignored);
@@ -241,16 +284,29 @@ static mien_status check_memory(scan *s, size_t size) {
   return status == MIEN_OK ? check_limit(s, "its fields", notes, NOTES_BASE, NOTES_PER_BYTE, size) : status;
 }
 
-mien_status mien_onnx_scan(const unsigned char *bytes, size_t size, const char *where, mien_error *error) {
-  scan s = {.bytes = bytes, .where = where, .error = error, .depth = 1, .n_messages = 1};
-  s.frames[0] = (frame){.message = &mien_onnx__model_proto__descriptor, .end = size};
-  while (s.depth > 0) {
-    if (s.at == top(&s)->end) {
-      s.depth--;
+/* Walks a file of `size` bytes as far as they are known. A tag and a number, or a length, are read unchecked. */
+static mien_status walk(scan *s, size_t size) {
+  s->depth = s->n_messages = 1;
+  s->frames[0] = (frame){.message = &mien_onnx__model_proto__descriptor, .end = size};
+  while (s->depth > 0) {
+    if (s->at == top(s)->end) {
+      s->depth--;
       continue;
     }
-    mien_status status = scan_field(&s);
+    if (s->known < size && s->at + VARINT32_BYTES + VARINT_BYTES > s->known) return MIEN_OK;
+    mien_status status = scan_field(s);
     if (status != MIEN_OK) return status;
   }
-  return check_memory(&s, size);
+  return check_memory(s, size);
+}
+
+mien_status mien_onnx_scan(const unsigned char *bytes, size_t size, const char *where, mien_error *error) {
+  scan s = {.bytes = bytes, .known = size, .where = where, .error = error};
+  return walk(&s, size);
+}
+
+mien_status mien_onnx_scan_start(const unsigned char *start, size_t start_bytes, size_t size, const char *where,
+                                 mien_error *error) {
+  scan s = {.bytes = start, .known = start_bytes, .where = where, .error = error};
+  return walk(&s, size);
 }

@@ -2,11 +2,11 @@
 /* A TensorProto's shape and numbers, wherever the file keeps them. */
 #include "formats/onnx_tensor.h"
 
-#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/half.h"
 #include "base/memory.h"
 
 /* Fields of TensorProto that hold elements. */
@@ -109,6 +109,9 @@ mien_status mien_onnx_tensor_open(const MienOnnx__TensorProto *proto, const char
   tensor->is_integer = e->is_integer;
   mien_status status = read_shape(proto, where, &tensor->shape, error);
   if (status != MIEN_OK) return status;
+  if (e->is_integer && tensor->shape.count > MIEN_ONNX_MAX_INTEGERS)
+    return mien_fail(error, MIEN_INPUT, "%s: expected at most %d integers, found %zu", where, MIEN_ONNX_MAX_INTEGERS,
+                     tensor->shape.count);
   if (proto->data_location == MIEN_ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
     return check_external(tensor, e, model_path, where, error);
   return check_inside(tensor, e, where, error);
@@ -140,23 +143,10 @@ static double from_double(uint64_t bits) {
   return value;
 }
 
-/* IEEE 754 binary16: sign, 5 bits of exponent with bias 15, 10 of fraction. */
-static double from_half(uint32_t bits) {
-  uint32_t exponent = bits >> 10 & 31, fraction = bits & 1023;
-  double magnitude;
-  if (exponent == 31)
-    magnitude = fraction ? (double)NAN : (double)INFINITY;
-  else if (exponent == 0)
-    magnitude = ldexp(fraction, -24);
-  else
-    magnitude = ldexp(1024 + fraction, (int)exponent - 25);
-  return bits & 0x8000 ? -magnitude : magnitude;
-}
-
 static double to_float(int type, uint64_t bits) {
   switch (type) {
   case MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE: return from_double(bits);
-  case MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16: return from_half((uint32_t)bits);
+  case MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16: return mien_half_to_float((uint16_t)bits);
   case MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16: return from_float((uint32_t)bits << 16);
   default: return from_float((uint32_t)bits);
   }

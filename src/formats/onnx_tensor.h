@@ -9,6 +9,9 @@
 
 #include "formats/onnx_external.h"
 
+/* Integers of a tensor: they count, index and shape columns, of which a head has two a label at most. */
+enum { MIEN_ONNX_MAX_INTEGERS = 1 << 17 };
+
 /* Dimensions of a tensor in a linear classifier: two, and a few of one that exporters add. */
 enum { MIEN_ONNX_MAX_RANK = 8 };
 

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "formats/onnx_scan.h"
 #include "formats/onnx_tensor.h"
 #include "head/head.h"
 
@@ -44,6 +45,8 @@ typedef struct mien_column {
   uint16_t unit;
   uint8_t link; /* mien_link */
 } mien_column;
+_Static_assert(MIEN_ONNX_MAX_DATA_BYTES == MIEN_MAX_WEIGHTS * sizeof(double), "a tensor may hold each weight");
+_Static_assert(MIEN_ONNX_MAX_INTEGERS == MIEN_FOLD_MAX_COLUMNS, "a Gather may pick each column");
 _Static_assert(MIEN_MAX_DIM - 1 <= UINT16_MAX, "unit holds a dimension");
 
 typedef enum mien_kind {
@@ -148,9 +151,8 @@ bool mien_shape_count(mien_onnx_shape *shape);
 
 /* column·multiplier + addend, in normal form: 1 - σ(t) becomes σ(-t). */
 mien_column mien_column_affine(mien_column column, double multiplier, double addend);
-bool mien_columns_have_link(const mien_value *batch, mien_link link);
-/* Whether two columns are σ(t) and σ(-t). */
-bool mien_columns_complement(const mien_fold *fold, const mien_column *a, const mien_column *b);
+/* Every column is w·x + bias. */
+bool mien_value_is_affine(const mien_value *batch);
 /* A batch (N,2) of σ(-t), σ(t): its rows sum to 1. */
 bool mien_value_sums_to_one(const mien_fold *fold, const mien_value *batch);
 
@@ -187,8 +189,6 @@ MIEN_MUST_USE mien_status mien_attribute_floats(const mien_call *call, const cha
                                                 size_t *n);
 MIEN_MUST_USE mien_status mien_attribute_strings(const mien_call *call, const char *name,
                                                  const ProtobufCBinaryData **values, size_t *n);
-MIEN_MUST_USE mien_status mien_attribute_tensor(const mien_call *call, const char *name,
-                                                const MienOnnx__TensorProto **tensor);
 /* A string attribute out of a list of n; *index is left when it is not there. */
 MIEN_MUST_USE mien_status mien_attribute_choice(const mien_call *call, const char *name, const char *const *choices,
                                                 size_t n, size_t *index);
@@ -239,6 +239,8 @@ MIEN_MUST_USE mien_status mien_fold_outputs(mien_fold *fold, const char *labels_
 
 /* Reads a label a line; `names` [n], each freed by mien_free, gets them when the file has exactly n. */
 MIEN_MUST_USE mien_status mien_labels_read(const char *path, size_t n, char **names, mien_error *error);
+/* The first of two equal texts, NULL when all n differ. Sorts them. */
+const char *mien_texts_find_double(const char **texts, size_t n);
 /* Refuses names that are equal or can't be names. `what` begins the message. */
 MIEN_MUST_USE mien_status mien_labels_check(char *const *names, size_t n, const char *what, mien_error *error);
 

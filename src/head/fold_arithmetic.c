@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "head/fold.h"
 
 /* ---- Broadcasting --------------------------------------------------------------------------------------------- */
@@ -283,7 +284,10 @@ static mien_status cast_to_integers(const mien_call *call, const mien_value *x) 
   int64_t *out;
   mien_status status = mien_value_make(call->fold, MIEN_VALUE_INTEGERS, &x->shape, &call->results[0], &out);
   for (size_t i = 0; i < x->shape.count && status == MIEN_OK; i++) {
-    if (!(fabs(x->floats[i]) < 0x1p31)) return mien_call_refuse(call, "%g does not fit an integer", x->floats[i]);
+    if (!(fabs(x->floats[i]) < 0x1p31)) {
+      char shown[MIEN_JSON_NUMBER_CHARS];
+      return mien_call_refuse(call, "%s does not fit an integer", mien_json_show_number(x->floats[i], shown));
+    }
     out[i] = (int64_t)x->floats[i];
   }
   return status;

@@ -77,13 +77,6 @@ mien_status mien_attribute_strings(const mien_call *call, const char *name, cons
   return MIEN_OK;
 }
 
-mien_status mien_attribute_tensor(const mien_call *call, const char *name, const MienOnnx__TensorProto **tensor) {
-  const MienOnnx__AttributeProto *found;
-  mien_status status = find(call, name, MIEN_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR, &found);
-  if (status == MIEN_OK && found) *tensor = found->t;
-  return status;
-}
-
 mien_status mien_attribute_choice(const mien_call *call, const char *name, const char *const *choices, size_t n,
                                   size_t *index) {
   const MienOnnx__AttributeProto *found;

@@ -23,9 +23,9 @@ mien_column mien_column_affine(mien_column c, double multiplier, double addend) 
   return c;
 }
 
-bool mien_columns_have_link(const mien_value *batch, mien_link link) {
+bool mien_value_is_affine(const mien_value *batch) {
   for (size_t i = 0; i < batch->shape.count; i++)
-    if (batch->columns[i].link != link) return false;
+    if (batch->columns[i].link != MIEN_LINK_IDENTITY) return false;
   return true;
 }
 
@@ -36,7 +36,8 @@ static double weight(const mien_column *c, size_t k) {
 
 static bool is_plain_sigmoid(const mien_column *c) { return c->link == MIEN_LINK_SIGMOID && c->c0 == 0 && c->c1 == 1; }
 
-bool mien_columns_complement(const mien_fold *fold, const mien_column *a, const mien_column *b) {
+/* Whether two columns are σ(t) and σ(-t). */
+static bool are_complements(const mien_fold *fold, const mien_column *a, const mien_column *b) {
   if (!is_plain_sigmoid(a) || !is_plain_sigmoid(b) || a->bias != -b->bias) return false;
   if (a->row == b->row && (a->row || a->unit == b->unit)) return a->scale == -b->scale;
   for (size_t k = 0; k < fold->dim; k++)
@@ -46,11 +47,11 @@ bool mien_columns_complement(const mien_fold *fold, const mien_column *a, const 
 
 bool mien_value_sums_to_one(const mien_fold *fold, const mien_value *batch) {
   return mien_value_is_batch(batch) && batch->shape.rank == 1 && batch->shape.count == 2 &&
-         mien_columns_complement(fold, &batch->columns[0], &batch->columns[1]);
+         are_complements(fold, &batch->columns[0], &batch->columns[1]);
 }
 
 mien_status mien_call_need_affine(const mien_call *call, const mien_value *batch) {
-  if (mien_columns_have_link(batch, MIEN_LINK_IDENTITY)) return MIEN_OK;
+  if (mien_value_is_affine(batch)) return MIEN_OK;
   return mien_call_refuse(call, "not part of a linear classifier: its input is not affine in the embedding");
 }
 

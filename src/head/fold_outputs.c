@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "head/fold.h"
@@ -21,6 +22,8 @@ typedef struct output {
 typedef struct outputs {
   output *list; /* [n] in the file's order */
   size_t n;
+  output *affine; /* [n_affine] outputs that are affine, such as the scores' logits */
+  size_t n_affine;
   const char *skipped; /* an output of class labels, or NULL */
 } outputs;
 
@@ -37,18 +40,6 @@ __attribute__((format(printf, 3, 4))) static mien_status refuse(mien_fold *fold,
 
 /* ---- Which outputs hold scores -------------------------------------------------------------------------------- */
 
-static int compare_texts(const void *a, const void *b) {
-  return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The first of two equal texts, NULL when all n differ. Sorts them. */
-static const char *find_double(const char **texts, size_t n) {
-  qsort(texts, n, sizeof *texts, compare_texts);
-  for (size_t i = 1; i < n; i++)
-    if (strcmp(texts[i - 1], texts[i]) == 0) return texts[i];
-  return NULL;
-}
-
 static mien_status check_names(mien_fold *fold) {
   const MienOnnx__GraphProto *graph = fold->graph;
   const char **names;
@@ -59,7 +50,7 @@ static mien_status check_names(mien_fold *fold) {
     if (!names[i] || !*names[i])
       return mien_fail(fold->error, MIEN_INPUT, "%s: output %zu has no name", fold->where, i);
   }
-  const char *twice = find_double(names, graph->n_output);
+  const char *twice = mien_texts_find_double(names, graph->n_output);
   return twice ? refuse(fold, twice, "is given twice") : MIEN_OK;
 }
 
@@ -100,9 +91,38 @@ static mien_status collect_output(mien_fold *fold, const MienOnnx__ValueInfoProt
     return MIEN_OK;
   }
   if (!mien_value_is_batch(value)) return refuse(fold, info->name, "does not depend on the embedding");
+  if (!value->is_half && value->shape.rank <= 1 && value->shape.count > 0 && mien_value_is_affine(value)) {
+    found->affine[found->n_affine++] = (output){.name = info->name, .value = value};
+    return MIEN_OK;
+  }
   status = check_link(fold, info->name, value);
   if (status != MIEN_OK) return status;
   found->list[found->n++] = (output){info->name, value, mien_value_sums_to_one(fold, value)};
+  return MIEN_OK;
+}
+
+/* Whether `scores` are the sigmoids of `logits`, column by column. */
+static bool are_sigmoids_of(const mien_value *scores, const mien_value *logits) {
+  if (scores->shape.count != logits->shape.count) return false;
+  for (size_t i = 0; i < scores->shape.count; i++) {
+    const mien_column *a = &scores->columns[i], *b = &logits->columns[i];
+    if (a->row != b->row || (!a->row && a->unit != b->unit) || a->scale != b->scale || a->bias != b->bias) return false;
+  }
+  return true;
+}
+
+/* Affine outputs may be left out where they are the logits of scores; any other would be a label that is lost. */
+static mien_status check_affine(mien_fold *fold, const outputs *found) {
+  for (size_t i = 0; i < found->n_affine; i++) {
+    const output *logits = &found->affine[i];
+    bool is_known = false;
+    for (size_t k = 0; k < found->n && !is_known; k++) {
+      mien_status status = mien_fold_work(fold, logits->value->shape.count, 1);
+      if (status != MIEN_OK) return status;
+      is_known = are_sigmoids_of(found->list[k].value, logits->value);
+    }
+    if (!is_known) return refuse(fold, logits->name, "no probability link: a linear map without a sigmoid");
+  }
   return MIEN_OK;
 }
 
@@ -110,12 +130,14 @@ static mien_status collect_outputs(mien_fold *fold, outputs *found) {
   const MienOnnx__GraphProto *graph = fold->graph;
   mien_status status = check_names(fold);
   if (status == MIEN_OK) status = mien_fold_alloc(fold, graph->n_output, sizeof *found->list, &found->list);
+  if (status == MIEN_OK) status = mien_fold_alloc(fold, graph->n_output, sizeof *found->affine, &found->affine);
   for (size_t i = 0; i < graph->n_output && status == MIEN_OK; i++) {
     if (may_hold_scores(graph->output[i]))
       status = collect_output(fold, graph->output[i], found);
     else
       found->skipped = graph->output[i]->name;
   }
+  if (status == MIEN_OK) status = check_affine(fold, found);
   if (status != MIEN_OK || found->n > 0) return status;
   if (found->skipped)
     return refuse(fold, found->skipped, "holds class labels, and no output of the graph holds scores");
@@ -141,7 +163,7 @@ static mien_status name_fused(mien_fold *fold, label *labels, size_t n) {
   if (status != MIEN_OK) return status;
   bool all = true;
   for (size_t i = 0; i < n && all; i++) all = (names[i] = labels[i].name) != NULL;
-  if (all && !find_double(names, n)) return MIEN_OK;
+  if (all && !mien_texts_find_double(names, n)) return MIEN_OK;
   for (size_t i = 0; i < n; i++) labels[i].name = NULL;
   return MIEN_OK;
 }
@@ -202,8 +224,9 @@ static mien_status name_labels(mien_fold *fold, const char *labels_path, const o
 
 static mien_status check_number(mien_fold *fold, const char *label_name, double number, const char *what) {
   if (fabs(number) <= FLT_MAX) return MIEN_OK;
-  return mien_fail(fold->error, MIEN_INPUT, "%s: label '%s': %s: expected a finite float32, found %g", fold->where,
-                   label_name, what, number);
+  char shown[MIEN_JSON_NUMBER_CHARS];
+  return mien_fail(fold->error, MIEN_INPUT, "%s: label '%s': %s: expected a finite float32, found %s", fold->where,
+                   label_name, what, mien_json_show_number(number, shown));
 }
 
 /* A label's row of weights [D] and its bias. */

@@ -31,6 +31,9 @@ MIEN_MUST_USE mien_status mien_head_from_onnx(const unsigned char *bytes, size_t
 /* NULL is ignored. */
 void mien_head_destroy(mien_head *head);
 
+/* The most bytes of JSON that thresholds for the head's labels can reasonably take; longer texts are refused. */
+size_t mien_thresholds_max_bytes(const mien_head *head);
+
 /*
  * Reads thresholds from `size` bytes of JSON ({label: number in [0, 1]}, exactly the head's labels) into
  * `thresholds` [L]. `where` names the file in messages.

@@ -11,7 +11,16 @@
 /* Of a file of labels: 256 bytes for each of the most that a head has. */
 enum { MAX_FILE_BYTES = MIEN_MAX_LABELS * 256 };
 
-static int compare_texts(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int compare_texts(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char *mien_texts_find_double(const char **texts, size_t n) {
+  qsort(texts, n, sizeof *texts, compare_texts);
+  for (size_t i = 1; i < n; i++)
+    if (strcmp(texts[i - 1], texts[i]) == 0) return texts[i];
+  return NULL;
+}
 
 mien_status mien_labels_check(char *const *names, size_t n, const char *what, mien_error *error) {
   char shown[MIEN_SHOWN_BYTES];
@@ -19,17 +28,14 @@ mien_status mien_labels_check(char *const *names, size_t n, const char *what, mi
     if (!mien_utf8_is_name(names[i], strlen(names[i])))
       return mien_fail(error, MIEN_INPUT, "%s: label %zu ('%s'): expected UTF-8 text without control characters", what,
                        i + 1, mien_utf8_clean(names[i], strlen(names[i]), shown, sizeof shown));
-  char **sorted = mien_alloc(n, sizeof *sorted);
+  const char **sorted = mien_alloc(n, sizeof *sorted);
   if (!sorted) return mien_fail_memory(error, what, n * sizeof *sorted);
   memcpy(sorted, names, n * sizeof *sorted);
-  qsort(sorted, n, sizeof *sorted, compare_texts);
-  mien_status status = MIEN_OK;
-  for (size_t i = 1; i < n && status == MIEN_OK; i++)
-    if (strcmp(sorted[i - 1], sorted[i]) == 0)
-      status = mien_fail(error, MIEN_INPUT, "%s: label '%s' is given twice", what,
-                         mien_utf8_clean(sorted[i], strlen(sorted[i]), shown, sizeof shown));
+  const char *twice = mien_texts_find_double(sorted, n);
   mien_free(sorted);
-  return status;
+  if (!twice) return MIEN_OK;
+  return mien_fail(error, MIEN_INPUT, "%s: label '%s' is given twice", what,
+                   mien_utf8_clean(twice, strlen(twice), shown, sizeof shown));
 }
 
 /* The line at `text`, without its end; *next is behind that. */
@@ -61,7 +67,7 @@ mien_status mien_labels_read(const char *path, size_t n, char **names, mien_erro
   size_t size;
   mien_status status = mien_file_read(path, MAX_FILE_BYTES, NULL, &bytes, &size, error);
   if (status != MIEN_OK) return status;
-  size_t mark = size >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; /* what Windows editors leave */
+  const size_t mark = mien_utf8_mark(bytes, size);
   status = split_lines(path, (const char *)bytes + mark, size - mark, n, names, error);
   mien_free(bytes);
   return status;

@@ -8,21 +8,13 @@
 
 mien_status mien_threshold_check(double value, const char *label, float *threshold, mien_error *error) {
   /* Negated: NaN is in no range. */
-  if (!(value >= 0 && value <= 1))
-    return mien_fail(error, MIEN_ARGUMENT, "threshold of '%s': expected a number in [0, 1], found %g", label, value);
+  if (!(value >= 0 && value <= 1)) {
+    char shown[MIEN_JSON_NUMBER_CHARS];
+    return mien_fail(error, MIEN_ARGUMENT, "threshold of '%s': expected a number in [0, 1], found %s", label,
+                     mien_json_show_number(value, shown));
+  }
   *threshold = (float)(value + 0.0); /* -0 becomes 0 */
   return MIEN_OK;
-}
-
-static const char *kind(const json_t *value) {
-  switch (json_typeof(value)) {
-  case JSON_OBJECT: return "an object";
-  case JSON_ARRAY: return "an array";
-  case JSON_STRING: return "a string";
-  case JSON_TRUE:
-  case JSON_FALSE: return "a boolean";
-  default: return "null";
-  }
 }
 
 /* The last key of the JSON text that begins and ends before byte `end`; *length is 0 when there is none. */
@@ -48,10 +40,9 @@ static mien_status name_label(const char *json, size_t size, mien_status status,
   char shown[96], message[sizeof error->message];
   size_t length;
   if (status != MIEN_INPUT || !error) return status;
-  if (size >= 3 && memcmp(json, "\xEF\xBB\xBF", 3) == 0) {
-    json += 3;
-    size -= 3;
-  }
+  const size_t mark = mien_utf8_mark(json, size);
+  json += mark;
+  size -= mark;
   json_t *value = json_loadb(json, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &found);
   json_decref(value);
   if (value) return status;                                                       /* JSON, but no object */
@@ -70,17 +61,31 @@ static mien_status take(json_t *object, const char *label, const char *where, fl
     return mien_fail(error, MIEN_INPUT, "%s: label '%s' is missing: expected a number in [0, 1]", where, label);
   if (!json_is_number(value))
     return mien_fail(error, MIEN_INPUT, "%s: label '%s': expected a number in [0, 1], found %s", where, label,
-                     kind(value));
+                     mien_json_kind(value));
   double number = json_number_value(value);
-  if (mien_threshold_check(number, label, threshold, NULL) != MIEN_OK)
-    return mien_fail(error, MIEN_INPUT, "%s: label '%s': expected a number in [0, 1], found %g", where, label, number);
+  if (mien_threshold_check(number, label, threshold, NULL) != MIEN_OK) {
+    char shown[MIEN_JSON_NUMBER_CHARS];
+    return mien_fail(error, MIEN_INPUT, "%s: label '%s': expected a number in [0, 1], found %s", where, label,
+                     mien_json_show_number(number, shown));
+  }
   json_object_del(object, label);
   return MIEN_OK;
+}
+
+size_t mien_thresholds_max_bytes(const mien_head *head) {
+  /* A byte of a label takes up to six where it is escaped; its quotes, indentation and number get 64. */
+  size_t bytes = (size_t)64 << 10;
+  for (size_t i = 0; i < head->n_labels; i++) bytes += 6 * strlen(head->labels[i]) + 64;
+  return bytes;
 }
 
 mien_status mien_thresholds_parse(const mien_head *head, const char *json, size_t size, const char *where,
                                   float *thresholds, mien_error *error) {
   json_t *object;
+  /* Parsed, text such as [{},{},…] takes a hundred times its bytes. */
+  const size_t max_bytes = mien_thresholds_max_bytes(head);
+  if (size > max_bytes)
+    return mien_fail(error, MIEN_INPUT, "%s: too large: expected at most %zu bytes, found %zu", where, max_bytes, size);
   mien_status status = mien_json_parse_object(json, size, where, &object, error);
   if (status != MIEN_OK) return name_label(json, size, status, error);
   for (size_t i = 0; i < head->n_labels && status == MIEN_OK; i++)

@@ -18,7 +18,6 @@
 
 /* The weights of the largest head that is accepted as double, and some room for the graph around them. */
 #define MAX_MODEL_BYTES (MIEN_MAX_WEIGHTS * 8 + ((size_t)64 << 20))
-#define MAX_THRESHOLDS_BYTES ((size_t)16 << 20)
 
 struct mien_model {
   atomic_size_t references;
@@ -51,7 +50,7 @@ static mien_status read_options(const mien_model_options *given, mien_model_opti
 static mien_status thresholds_of_file(mien_model *model, const char *path, mien_error *error) {
   unsigned char *bytes = NULL;
   size_t size = 0;
-  mien_status status = mien_file_read(path, MAX_THRESHOLDS_BYTES, NULL, &bytes, &size, error);
+  mien_status status = mien_file_read(path, mien_thresholds_max_bytes(model->head), NULL, &bytes, &size, error);
   if (status == MIEN_OK)
     status = mien_thresholds_parse(model->head, (const char *)bytes, size, path, model->thresholds, error);
   mien_free(bytes);

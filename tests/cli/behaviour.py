@@ -270,6 +270,141 @@ class Behaviour(unittest.TestCase):
         self.assertIn(b"16777216 rows", done.stderr)
         self.assertLess(int(done.stdout), 64, "MiB")
 
+    def peak_mebibytes(self, *arguments):
+        script = (
+            "import resource, subprocess, sys\n"
+            "code = subprocess.call(sys.argv[1:])\n"
+            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)\n"
+            "sys.exit(code)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, MIEN, *arguments], cwd=self.folder, capture_output=True, timeout=SECONDS
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return int(done.stdout)
+
+    def write_head_of(self, n_labels, dim):
+        with open(self.path("many.onnx"), "wb") as file:
+            file.write(fixtures.fused_head([[0.125 * (i % 7 + 1)] * dim for i in range(n_labels)], [0.0] * n_labels))
+        with open(self.path("many.txt"), "w") as file:
+            file.write("".join(f"label {i}\n" for i in range(n_labels)))
+        return ["label", "--head", "many.onnx", "--labels", "many.txt", "--threads", "4", "--input-format", "f32"]
+
+    def test_memory_does_not_grow_with_labels_to_a_number(self):
+        if is_sanitized():
+            self.skipTest("sanitizers have memory of their own")
+        label = self.write_head_of(1000, 1)
+        with open(self.path("many.f32"), "wb") as file:
+            file.write(struct.pack("<20000f", *(i % 100 for i in range(20000))))
+        for more in (["--output-format", "csv", "--scores", "all"], ["--output-format", "jsonl", "--top-k", "1000"],
+                     ["--output-format", "jsonl"]):
+            self.assertLess(self.peak_mebibytes(*label, *more, "many.f32", "-o", "/dev/null"), 100, more)
+        self.assertLess(self.peak_mebibytes(*label, "many.f32", "-o", "out.npy"), 100)
+        label = self.write_head_of(5000, 4)
+        with open(self.path("few.f32"), "wb") as file:
+            file.write(bytes(160))
+        self.assertLess(self.peak_mebibytes(*label, "few.f32", "-o", "out.jsonl"), 100)
+
+    # ---- Files that a run reads, and names that lead elsewhere --------------------------------------------------
+
+    def check_refused(self, expected, *arguments, code=2):
+        before = {name: os.path.exists(name) and open(name, "rb").read() for name in self.files()}
+        done = self.run_mien(*arguments)
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn(expected, done.stderr)
+        after = {name: os.path.exists(name) and open(name, "rb").read() for name in self.files()}
+        self.assertEqual(after, before)
+
+    def test_a_sidecar_does_not_replace_what_the_run_reads(self):
+        for name, more in (("labels", ["--head", "head/model.onnx", "--labels", "out.npy.labels.json"]),
+                           ("thresholds", [*LABEL[1:], "--thresholds", "out.npy.labels.json"])):
+            source = {"labels": "head/labels.txt", "thresholds": "head/thresholds.json"}[name]
+            with open(self.path("out.npy.labels.json"), "wb") as file:
+                file.write(fixtures.FILES[source])
+            self.check_refused(b"out.npy.labels.json: the output is a file of the model", "label", *more, "rows.npy",
+                               "-o", "out.npy")
+        with open(self.path("out.bits.labels.json"), "wb") as file:
+            file.write(fixtures.FILES["rows.f32"])
+        self.check_refused(b"the same file as input", *LABEL, "--input-format", "f32", "out.bits.labels.json",
+                           "-o", "out.bits")
+        with open(self.path("both.npy"), "wb") as file:
+            file.write(b"before")
+        os.symlink("both.npy", self.path("both.npy.labels.json"))
+        self.check_refused(b"the same file as the output", *LABEL, "rows.npy", "-o", "both.npy")
+
+    def test_a_file_in_the_folder_of_the_head_is_kept(self):
+        with open(self.path("head/model.onnx.data"), "wb") as file:
+            file.write(b"weights")
+        os.symlink("head/model.onnx.data", self.path("link.jsonl"))
+        os.symlink("head", self.path("other"))
+        for name in ("head/model.onnx.data", "other/model.onnx.data", "link.jsonl"):
+            self.check_refused(b"may be a file of the model", *LABEL, "rows.npy", "--output-format", "jsonl",
+                               "-o", name)
+        # Named in the head, as external data is: the fixtures' producer stands in it.
+        os.mkdir(self.path("named"))
+        with open(self.path("named/model.onnx"), "wb") as file:
+            file.write(fixtures.FILES["head/model.onnx"].replace(b"fixtures", b"data.npy"))
+        with open(self.path("named/data.npy"), "wb") as file:
+            file.write(b"weights")
+        self.check_refused(b"may be a file of the model", "label", "--head", "named", "--labels",
+                           "head/labels.txt", "rows.npy", "-o", "named/data.npy")
+
+    def test_an_earlier_output_beside_the_head_is_replaced(self):
+        for name in ("head/out.npy", "head/out.jsonl", "head/out.bits"):
+            for rows in ("one.npy", "rows.npy"):
+                done = self.run_mien(*LABEL, rows, "-o", name)
+                self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_names_that_are_too_long_are_known_before_work_starts(self):
+        for name in ("x" * 260 + ".jsonl", "x" * 248 + ".npy"):  # the second one's sidecar
+            self.check_refused(b"File name too long", *LABEL, "rows.npy", "bad.npy", "--on-bad-row", "fail", "-o", name,
+                               code=4)
+
+    def test_a_link_to_nothing_is_refused(self):
+        os.symlink("absent.jsonl", self.path("link.jsonl"))
+        self.check_refused(b"link.jsonl: expected a file to write, found a link to nothing", *LABEL, "rows.npy", "-o",
+                           "link.jsonl")
+        self.assertTrue(os.path.islink(self.path("link.jsonl")))
+
+    def test_names_of_descriptors_are_not_renamed_over(self):
+        with open(self.path("out"), "wb") as file:
+            file.write(b"before\n")
+            file.flush()
+            run = lambda *more: subprocess.run(
+                [MIEN, *LABEL, "one.npy", *more], cwd=self.folder, stdout=file, stderr=subprocess.PIPE, timeout=SECONDS
+            )
+            self.assertEqual(run("--quiet", "-o", "/dev/stdout").returncode, 0)
+            for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+                done = run("--output-format", "npy", "-o", name)
+                self.assertEqual(done.returncode, 2, done.stderr)
+        with open(self.path("out"), "rb") as file:
+            self.assertTrue(file.read().startswith(b'before\n{"row":0,'))
+        self.assertEqual(len(self.files()), len(self.before) + 1)
+
+    def test_a_file_that_claims_no_size_is_read(self):
+        name = "/proc/sys/kernel/random/boot_id"
+        if not os.path.exists(name):
+            self.skipTest(f"no {name}")
+        self.check_refused(b"expected a multiple of 16 bytes (rows of 4 numbers), found 37", *LABEL, "--input-format",
+                           "f32", name, code=3)
+        with open(name, "rb") as file:
+            done = subprocess.run([MIEN, *LABEL, "--input-format", "f32", "-"], cwd=self.folder, stdin=file,
+                                  capture_output=True, timeout=SECONDS)
+        self.assertEqual(done.returncode, 3, done.stderr)
+
+    def test_messages_show_no_control_or_invalid_bytes(self):
+        for option in ("--threads", "--input-format", "--threshold", "--dtype", "--\x1bodd"):
+            done = self.run_mien(*LABEL, option, b"\x1b[31m\xff\x9b", "rows.npy")
+            self.assertEqual(done.returncode, 2)
+            self.assertNotIn(b"\x1b", done.stderr)
+            done.stderr.decode()
+        os.mkdir(self.path("a\x1b[1m"))
+        with open(self.path("a\x1b[1m/model.onnx"), "wb") as file:
+            file.write(fixtures.FILES["head/model.onnx"])
+        done = self.run_mien("label", "--head", "a\x1b[1m", "--labels", "head/labels.txt", "rows.npy")
+        self.assertIn(b"no thresholds given", done.stderr)
+        self.assertNotIn(b"\x1b", done.stderr)
+
     # ---- Terminals ----------------------------------------------------------------------------------------------
 
     def on_terminal(self, *arguments, stdin=None, environment=None, stdout_too=True):

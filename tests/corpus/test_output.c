@@ -104,6 +104,55 @@ START_TEST(an_output_that_cannot_be_is_refused_with_its_name) {
 }
 END_TEST
 
+START_TEST(a_name_that_is_too_long_is_refused_at_once) {
+  make_temporary();
+  char name[257];
+  memset(name, 'x', 256);
+  name[256] = '\0';
+  mien_output *output = NULL;
+  ck_assert_int_eq(mien_output_open(in_temporary(name), NULL, &output, &error), MIEN_RESOURCE);
+  ck_assert_msg(strstr(error.message, "too long"), "%s", error.message);
+  ck_assert_int_eq(count_temporary(), 0);
+  remove_temporary();
+}
+END_TEST
+
+START_TEST(a_link_to_nothing_is_refused_and_stays_one) {
+  make_temporary();
+  ck_assert_int_eq(symlink("absent", in_temporary("link")), 0);
+  mien_output *output = NULL;
+  ck_assert_int_eq(mien_output_open(in_temporary("link"), NULL, &output, &error), MIEN_ARGUMENT);
+  ck_assert_msg(strstr(error.message, "a link to nothing"), "%s", error.message);
+  struct stat info;
+  ck_assert(lstat(in_temporary("link"), &info) == 0 && S_ISLNK(info.st_mode));
+  ck_assert_int_eq(count_temporary(), 1);
+  remove_temporary();
+}
+END_TEST
+
+START_TEST(a_temporary_file_allows_no_more_than_its_target) {
+  make_temporary();
+  write_temporary("out", "before", 6);
+  ck_assert_int_eq(chmod(in_temporary("out"), 06750), 0);
+  mien_output *output = open_output("out");
+  DIR *folder = opendir(temporary_folder);
+  for (struct dirent *entry; (entry = readdir(folder));) {
+    struct stat info;
+    if (strncmp(entry->d_name, ".mien-", 6) != 0) continue;
+    ck_assert_int_eq(stat(in_temporary(entry->d_name), &info), 0);
+    ck_assert_uint_eq(info.st_mode & 07777, 0750);
+  }
+  closedir(folder);
+  ck_assert_int_eq(mien_output_close(output, &error), MIEN_OK);
+  ck_assert_int_eq(mien_output_publish(output, &error), MIEN_OK);
+  mien_output_destroy(output);
+  struct stat info;
+  ck_assert_int_eq(stat(in_temporary("out"), &info), 0);
+  ck_assert_uint_eq(info.st_mode & 07777, 0750);
+  remove_temporary();
+}
+END_TEST
+
 START_TEST(the_same_file_is_known_by_every_name) {
   make_temporary();
   write_temporary("a", "x", 1);
@@ -119,4 +168,6 @@ END_TEST
 
 MIEN_SUITE("output", a_file_appears_when_it_is_published, an_abandoned_file_leaves_nothing,
            writes_of_every_size_arrive_in_order, a_name_of_the_greatest_length_can_be_written,
-           an_output_that_cannot_be_is_refused_with_its_name, the_same_file_is_known_by_every_name)
+           an_output_that_cannot_be_is_refused_with_its_name, a_name_that_is_too_long_is_refused_at_once,
+           a_link_to_nothing_is_refused_and_stays_one, a_temporary_file_allows_no_more_than_its_target,
+           the_same_file_is_known_by_every_name)

@@ -104,6 +104,36 @@ START_TEST(a_factor_before_the_exponential_moves_into_the_bias) {
 }
 END_TEST
 
+/* An affine output that is not the scores' own logits may be a label without its sigmoid. */
+START_TEST(logits_beside_their_scores_are_left_out) {
+  for (int logits_first = 0; logits_first < 2; logits_first++) {
+    builder b = begin_graph(13);
+    put_node(&b, "Sigmoid", "z", "p");
+    put_integers(&b, "i", 1, (int64_t[]){1});
+    begin_node(&b, "Gather", "z i", "z1");
+    put_attribute_integer(&b, "axis", 1);
+    end(&b);
+    put_node(&b, "Sigmoid", "z1", "joy");
+    put_output(&b, logits_first ? "z1" : "joy");
+    put_output(&b, logits_first ? "joy" : "z1");
+    expect_label(fold(&b), "joy", 3, GRAPH_Z1, -1);
+  }
+  builder b = begin_graph(13);
+  put_node(&b, "Sigmoid", "z", "p");
+  put_integers(&b, "i", 1, (int64_t[]){1});
+  begin_node(&b, "Gather", "p i", "joy");
+  put_attribute_integer(&b, "axis", 1);
+  end(&b);
+  put_output(&b, "joy");
+  begin_node(&b, "Gather", "z j", "other");
+  put_attribute_integer(&b, "axis", 1);
+  end(&b);
+  put_integers(&b, "j", 1, (int64_t[]){0});
+  put_output(&b, "other");
+  expect_refused(&b, "output 'other': no probability link: a linear map without a sigmoid");
+}
+END_TEST
+
 START_TEST(what_is_no_sigmoid_alone_is_refused) {
   builder b = begin_graph(13);
   put_split(&b);
@@ -473,7 +503,7 @@ START_TEST(weights_beyond_float32_are_refused_naming_the_label) {
   put_node(&b, "MatMul", "x w", "z");
   put_node(&b, "Sigmoid", "z", "joy");
   put_output(&b, "joy");
-  expect_refused(&b, "label 'joy': weight 1: expected a finite float32, found 1e+39");
+  expect_refused(&b, "label 'joy': weight 1: expected a finite float32, found 1e39");
 }
 END_TEST
 
@@ -536,8 +566,9 @@ END_TEST
 MIEN_SUITE("fold", softmax_of_two_is_a_sigmoid_of_the_difference, softmax_over_more_axes_is_refused,
            one_minus_a_sigmoid_is_a_sigmoid_of_the_negative,
            a_sigmoid_is_found_in_exp_and_reciprocal_and_in_exp_and_division,
-           a_factor_before_the_exponential_moves_into_the_bias, what_is_no_sigmoid_alone_is_refused,
-           axes_and_sizes_are_attributes_or_inputs, slices_are_attributes_or_inputs_and_may_go_backwards,
+           a_factor_before_the_exponential_moves_into_the_bias, logits_beside_their_scores_are_left_out,
+           what_is_no_sigmoid_alone_is_refused, axes_and_sizes_are_attributes_or_inputs,
+           slices_are_attributes_or_inputs_and_may_go_backwards,
            columns_are_picked_by_gather_and_array_feature_extractor, reshape_transpose_and_flatten_keep_the_batch,
            constants_are_computed_before_use, constant_nodes_hold_tensors_numbers_and_lists,
            gemm_takes_alpha_beta_and_a_transposed_matrix, values_of_the_embedding_add_and_subtract,

@@ -1,36 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Graphs that ask for more than a linear head can need, and large ones that must be fast. */
-#include <time.h>
-
+#include "cost.h"
 #include "graph_test.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MIEN_SANITIZED
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define MIEN_SANITIZED
-#endif
-
-/* Longest that a refusal may take, in seconds of this processor's work, whoever else uses the machine. Sanitizers and
- * -O0 make many of one: there only the refusal counts. */
-#if defined(NDEBUG) && !defined(MIEN_SANITIZED)
-static const double LONGEST = 1;
-#else
-static const double LONGEST = INFINITY;
-#endif
-
-static double seconds(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 static void expect_refused_at_once(builder *b, const char *words) {
-  double start = seconds();
+  const cost before = begin_cost();
   expect_refused(b, words);
-  double took = seconds() - start;
-  ck_assert_msg(took < LONGEST, "%s: took %g s", words, took);
+  expect_cheap(&before);
 }
 
 static builder begin_wide(int64_t dim) {
@@ -129,14 +105,14 @@ END_TEST
 
 START_TEST(a_hundred_thousand_nodes_are_walked_fast) {
   enum { N = 100000 };
-  double start = seconds();
+  double start = cost_seconds();
   builder b = begin_wide(1);
   put_chain(&b, "Identity", "%s", N, NULL);
   mien_head *head = fold(&b);
   ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(head->origin, "operators"), "Identity")), N);
   expect_label(head, "y", 1, (double[]){1}, 0);
-  double took = seconds() - start;
-  ck_assert_msg(took < 10 * LONGEST, "took %g s", took);
+  double took = cost_seconds() - start;
+  ck_assert_msg(took < 10 * MIEN_LONGEST_REFUSAL, "took %g s", took);
 }
 END_TEST
 
@@ -212,7 +188,31 @@ START_TEST(a_head_too_large_for_its_file_is_refused) {
 }
 END_TEST
 
+/* A byte in the file, eight in memory, and as much again in what is made of them. */
+START_TEST(millions_of_indices_are_refused) {
+  enum { N = 5000000 };
+  static unsigned char zeros[N];
+  builder b = begin_wide(4);
+  begin_tensor(&b, "i", ONNX_INT64, 1, (int64_t[]){N});
+  put_blob(&b, 7, zeros, N);
+  end(&b);
+  put_node(&b, "Gather", "x i", "y");
+  put_output(&b, "y");
+  expect_refused_at_once(&b, "more than 524288 integers in the file");
+  b = begin_wide(4);
+  begin_tensor(&b, "i", ONNX_INT32, 1, (int64_t[]){N / 4});
+  put_blob(&b, 9, zeros, N);
+  end(&b);
+  begin_node(&b, "Gather", "x i", "g");
+  put_attribute_integer(&b, "axis", 1);
+  end(&b);
+  put_node(&b, "Sigmoid", "g", "y");
+  put_output(&b, "y");
+  expect_refused_at_once(&b, "expected at most 131072 integers, found 1250000");
+}
+END_TEST
+
 MIEN_SUITE("hostile graphs", columns_do_not_grow_without_bound, constants_do_not_grow_without_bound, work_is_bounded,
            a_square_of_the_dimension_is_not_built, a_hundred_thousand_nodes_are_walked_fast, a_long_cycle_is_found,
            many_outputs_with_one_name_are_refused_at_once, a_wide_input_stays_small,
-           a_head_too_large_for_its_file_is_refused)
+           a_head_too_large_for_its_file_is_refused, millions_of_indices_are_refused)
