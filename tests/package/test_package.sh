@@ -16,7 +16,7 @@ lib="$(dirname "$(find "$work/installed" -name 'libmien.a')")"
 header_only="$(find "$work/installed/include" -type f)"
 [ "$header_only" = "$work/installed/include/mien/mien.h" ] || { echo "headers installed: $header_only"; exit 1; }
 
-cmake -S "$here" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$work/installed" -DCMAKE_C_FLAGS="$flags" \
+cmake -S "$here" -B "$work/cmake" -G Ninja -DCMAKE_PREFIX_PATH="$work/installed" -DCMAKE_C_FLAGS="$flags" \
   -DCMAKE_C_COMPILER="$compiler" >/dev/null
 cmake --build "$work/cmake" >/dev/null
 export PKG_CONFIG_PATH="$lib/pkgconfig"
