@@ -7,7 +7,7 @@
 set -euo pipefail
 build=(gcc libc6-dev cmake ninja-build pkg-config protobuf-c-compiler libprotobuf-c-dev libonnx-dev libjansson-dev)
 test=(check python3 binutils)
-full=(clang llvm clang-format qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross valgrind shellcheck python3-venv)
+full=(clang llvm clang-format qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross shellcheck python3-venv)
 case "${1:-}" in
 build) wanted=("${build[@]}") ;;
 test) wanted=("${build[@]}" "${test[@]}") ;;

@@ -132,13 +132,13 @@ static void run_part(void *user, unsigned worker) {
 }
 
 static void measure_line(head_bench *bench, mien_pool *pool, bench_pass *pass) {
-  const double until = roofline_now() + bench->seconds;
+  const double until = cli_now() + bench->seconds;
   double best = INFINITY;
   do {
-    double start = roofline_now();
+    double start = cli_now();
     mien_pool_run(pool, run_part, pass);
-    best = fmin(best, roofline_now() - start);
-  } while (roofline_now() < until);
+    best = fmin(best, cli_now() - start);
+  } while (cli_now() < until);
   bench->results[bench->n_results++] = (bench_result){mien_isa_name(pass->kernels->isa), pass->scores,
                                                       mien_pool_threads(pool), (double)bench->n_rows / best};
 }

@@ -34,6 +34,9 @@ int cli_flush_stdout(void);
 
 enum { CLI_MAX_THREADS = 1024 }; /* of mien_session_options too */
 
+/* Seconds of a clock that only goes forward. */
+double cli_now(void);
+
 /* ---- Numbers of the command line: the whole text, in range, else false ---------------------------------------- */
 
 bool cli_parse_uint(const char *text, uint64_t least, uint64_t most, uint64_t *number);

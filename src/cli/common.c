@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/status.h"
 #include "cli/cli.h"
@@ -47,6 +48,12 @@ int cli_flush_stdout(void) {
   if (fflush(stdout) == 0 && !ferror(stdout)) return MIEN_OK;
   fprintf(stderr, "mien: stdout: cannot be written: %s\n", strerror(errno));
   return MIEN_RESOURCE;
+}
+
+double cli_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 bool cli_parse_uint(const char *text, uint64_t least, uint64_t most, uint64_t *number) {

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "cli/label_options.h"
-#include "cli/roofline.h"
 
 static const char command[] = "label";
 
@@ -20,7 +19,7 @@ typedef struct progress {
 static void show_progress(void *user, const mien_run_summary *summary) {
   static const double every_seconds = 0.2;
   progress *p = user;
-  double now = roofline_now();
+  double now = cli_now();
   if (now - p->shown < every_seconds) return;
   p->shown = now;
   p->is_shown = true;
@@ -49,7 +48,7 @@ static void print_summary(const mien_run_summary *summary, double seconds) {
 /* ---- The run ------------------------------------------------------------------------------------------------- */
 
 static mien_status run(cli_label_options *options, mien_model *model, const mien_inputs *inputs, mien_error *error) {
-  progress shown = {.start = roofline_now()};
+  progress shown = {.start = cli_now()};
   shown.shown = shown.start;
   mien_reader *reader = NULL;
   mien_writer *writer = NULL;
@@ -72,7 +71,7 @@ static mien_status run(cli_label_options *options, mien_model *model, const mien
   }
   mien_writer_destroy(writer);
   if (reader) reader->destroy(reader);
-  if (status == MIEN_OK && !options->quiet) print_summary(&summary, roofline_now() - shown.start);
+  if (status == MIEN_OK && !options->quiet) print_summary(&summary, cli_now() - shown.start);
   return status;
 }
 

@@ -3,17 +3,11 @@
 #include "cli/roofline.h"
 
 #include <stdint.h>
-#include <time.h>
 
 #include "base/cpu.h"
+#include "cli/cli.h"
 
 enum { REPEATS = 7 };
-
-double roofline_now(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* ---- Reading ---- */
 
@@ -45,9 +39,9 @@ double roofline_read(mien_pool *pool, const void *data, size_t bytes) {
   reading all = {data, bytes, mien_pool_threads(pool)};
   double best = 0;
   for (int i = 0; i < REPEATS; i++) {
-    double start = roofline_now();
+    double start = cli_now();
     mien_pool_run(pool, read_part, &all);
-    double rate = (double)bytes / (roofline_now() - start);
+    double rate = (double)bytes / (cli_now() - start);
     best = rate > best ? rate : best;
   }
   return best;
@@ -114,9 +108,9 @@ static void compute(void *user, unsigned worker) {
 double roofline_flops(mien_pool *pool) {
   double best = 0, flops = 0;
   for (int i = 0; i < REPEATS; i++) {
-    double start = roofline_now();
+    double start = cli_now();
     mien_pool_run(pool, compute, &flops);
-    double rate = flops * mien_pool_threads(pool) / (roofline_now() - start);
+    double rate = flops * mien_pool_threads(pool) / (cli_now() - start);
     best = rate > best ? rate : best;
   }
   return best;

@@ -11,7 +11,4 @@ double roofline_read(mien_pool *pool, const void *data, size_t bytes);
 /* Float32 operations (two to a multiply-add) a second of the pool's threads together, on the widest registers. */
 double roofline_flops(mien_pool *pool);
 
-/* Seconds of a clock that only goes forward. */
-double roofline_now(void);
-
 #endif

@@ -7,11 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-
-static double logit(float probability) {
-  double p = (double)probability;
-  return log(p) - log1p(-p);
-}
+#include "kernels/sigmoid.h"
 
 mien_status mien_selection_init(mien_selection *selection, const mien_model *model, size_t top_k, bool min_one_label,
                                 mien_error *error) {
@@ -25,7 +21,7 @@ mien_status mien_selection_init(mien_selection *selection, const mien_model *mod
     return mien_fail_memory(error, "thresholds", n * sizeof(double));
   for (size_t i = 0; i < n; i++) {
     selection->thresholds[i] = mien_model_threshold(model, i);
-    selection->threshold_logits[i] = logit(selection->thresholds[i]);
+    selection->threshold_logits[i] = mien_logit(selection->thresholds[i]);
   }
   return MIEN_OK;
 }
@@ -70,7 +66,8 @@ static size_t nearest_label(const mien_selection *selection, const float *scores
   size_t nearest = 0;
   double greatest = -INFINITY;
   for (size_t i = 0; i < selection->n_labels; i++) {
-    double distance = scores[i] == selection->thresholds[i] ? 0 : logit(scores[i]) - selection->threshold_logits[i];
+    double distance =
+        scores[i] == selection->thresholds[i] ? 0 : mien_logit(scores[i]) - selection->threshold_logits[i];
     if (distance > greatest) {
       greatest = distance;
       nearest = i;

@@ -19,7 +19,9 @@ enum { MAGIC_BYTES = sizeof magic - 1, SHOWN_BYTES = 40 };
 
 size_t mien_dtype_bytes(mien_dtype dtype) { return dtype == MIEN_F16 ? 2 : dtype == MIEN_F64 ? 8 : 4; }
 
-const char *mien_dtype_name(mien_dtype dtype) { return dtype == MIEN_F16 ? "f16" : dtype == MIEN_F64 ? "f64" : "f32"; }
+static const char *dtype_name(mien_dtype dtype) {
+  return dtype == MIEN_F16 ? "f16" : dtype == MIEN_F64 ? "f64" : "f32";
+}
 
 /* ---- Files that are something else --------------------------------------------------------------------------- */
 
@@ -301,7 +303,7 @@ mien_status mien_npy_check_size(const mien_npy *npy, uint64_t file_bytes, const 
   return mien_fail(error, MIEN_INPUT,
                    "%s: %s: shape (%" PRIu64 ", %" PRIu64 ") of %s: expected %" PRIu64 " bytes, found %" PRIu64, path,
                    file_bytes < expected ? "truncated" : "bytes after the data", npy->n_rows, npy->n_columns,
-                   mien_dtype_name(npy->dtype), expected, file_bytes);
+                   dtype_name(npy->dtype), expected, file_bytes);
 }
 
 void mien_npy_write_header(char out[MIEN_NPY_HEADER], const char *descr, uint64_t n_rows, uint64_t n_columns) {

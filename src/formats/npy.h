@@ -40,7 +40,4 @@ void mien_npy_write_header(char out[MIEN_NPY_HEADER], const char *descr, uint64_
 /* Bytes of one number. */
 size_t mien_dtype_bytes(mien_dtype dtype);
 
-/* Its name, "f32". Static. */
-const char *mien_dtype_name(mien_dtype dtype);
-
 #endif

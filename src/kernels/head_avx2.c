@@ -17,7 +17,8 @@ static inline uint32_t above_avx2(const float *scores, const float *thresholds) 
 enum {
   TILE_ROWS = 2, /* by TILE_LABELS: 8 sums and their operands, which the compiler keeps in the 16 registers */
   TILE_LABELS = 4,
-  SCREEN_ROWS = 2 /* by two panels of 16 labels: 8 sums */
+  SCREEN_ROWS = 2, /* by two panels of 16 labels: 8 sums */
+  SCREEN_LAST_ROWS = 2
 };
 
 /* ---- Exact logits ---- */
@@ -106,28 +107,26 @@ INLINE float round_pass(const float *row, size_t dim, float scale, int16_t *roun
   return _mm_cvtss_f32(_mm_castsi128_ps(four));
 }
 
-#include "kernels/head_screen.h"
-
 INLINE uint32_t bits_above(__m256 a, __m256 b) { return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ)); }
 
-/* SCREEN_ROWS rows by P panels: sums, then the bits of what is certain and what may be. */
+/* R rows by P panels: sums, then the bits of what is certain and what may be. */
 INLINE void screen_tile(const mien_head_plan *plan, const int16_t *rounded, const float *units, size_t panel,
-                        const char *prefetch, uint32_t *yes, uint32_t *maybe, int P) {
+                        const char *prefetch, uint32_t *yes, uint32_t *maybe, int R, int P) {
   enum { HALVES = 4 };
   const size_t dim = plan->padded_dim, pairs = dim / 2;
   const int16_t *weights = plan->screen_weights + panel * dim * MIEN_PANEL_LABELS;
   __m256i sums[SCREEN_ROWS][HALVES];
 #pragma GCC unroll 2
-  for (int r = 0; r < SCREEN_ROWS; r++)
+  for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
     for (int h = 0; h < 2 * P; h++) sums[r][h] = _mm256_setzero_si256();
   for (size_t pair = 0; pair < pairs; pair++) {
     const int16_t *at = weights + pair * 2 * MIEN_PANEL_LABELS;
     /* Rows of the next block in as many steps as there are pairs: 8 bytes a row and step. */
-    _mm_prefetch(prefetch + pair * 8 * SCREEN_ROWS, _MM_HINT_T1);
+    _mm_prefetch(prefetch + pair * 8 * (size_t)R, _MM_HINT_T1);
     __m256i x[SCREEN_ROWS];
 #pragma GCC unroll 2
-    for (int r = 0; r < SCREEN_ROWS; r++) {
+    for (int r = 0; r < R; r++) {
       int32_t two;
       memcpy(&two, rounded + (size_t)r * dim + 2 * pair, sizeof two);
       x[r] = _mm256_set1_epi32(two);
@@ -136,11 +135,11 @@ INLINE void screen_tile(const mien_head_plan *plan, const int16_t *rounded, cons
     for (int h = 0; h < 2 * P; h++) {
       __m256i w = _mm256_load_si256((const void *)(at + (size_t)(h / 2) * dim * MIEN_PANEL_LABELS + h % 2 * 16));
 #pragma GCC unroll 2
-      for (int r = 0; r < SCREEN_ROWS; r++) sums[r][h] = _mm256_add_epi32(sums[r][h], _mm256_madd_epi16(x[r], w));
+      for (int r = 0; r < R; r++) sums[r][h] = _mm256_add_epi32(sums[r][h], _mm256_madd_epi16(x[r], w));
     }
   }
 #pragma GCC unroll 2
-  for (int r = 0; r < SCREEN_ROWS; r++) {
+  for (int r = 0; r < R; r++) {
     const __m256 m = _mm256_set1_ps(units[r]);
     uint32_t certain = 0, possible = 0;
 #pragma GCC unroll 4
@@ -157,22 +156,7 @@ INLINE void screen_tile(const mien_head_plan *plan, const int16_t *rounded, cons
   }
 }
 
-static void screen_block(const mien_head_plan *plan, const float *rows, size_t stride, size_t n, const float *next,
-                         mien_head_scratch *scratch) {
-  const size_t dim = plan->padded_dim, panels = plan->padded_labels / MIEN_PANEL_LABELS;
-  round_rows(plan, rows, stride, n, scratch);
-  for (size_t panel = 0; panel < panels; panel += 2) {
-    for (size_t row = 0; row < n; row += SCREEN_ROWS) { /* the scratch holds whole groups: the last may run over n */
-      const int16_t *rounded = scratch->rounded + row * dim;
-      const char *prefetch = next && panel == 0 ? (const char *)(next + row * stride) : (const char *)rounded;
-      uint32_t *yes = scratch->yes + row * plan->n_words, *maybe = scratch->maybe + row * plan->n_words;
-      if (panel + 1 < panels)
-        screen_tile(plan, rounded, scratch->units + row, panel, prefetch, yes, maybe, 2);
-      else
-        screen_tile(plan, rounded, scratch->units + row, panel, prefetch, yes, maybe, 1);
-    }
-  }
-}
+#include "kernels/head_screen.h"
 
 const mien_head_kernels mien_head_avx2 = {
     .isa = MIEN_ISA_AVX2,

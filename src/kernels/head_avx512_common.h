@@ -13,7 +13,9 @@
 
 enum {
   TILE_ROWS = 4, /* by TILE_LABELS: 24 sums, 4 rows and a weight fit the 32 registers */
-  TILE_LABELS = 6
+  TILE_LABELS = 6,
+  SCREEN_ROWS = 8, /* by two panels of 16 labels: 16 sums, as the compiler keeps more in memory */
+  SCREEN_LAST_ROWS = 4
 };
 
 /* ---- Exact logits ---- */
@@ -105,14 +107,12 @@ INLINE float round_pass(const float *row, size_t dim, float scale, int16_t *roun
   return largest;
 }
 
-#include "kernels/head_screen.h"
-
 /* R rows by P panels: sums, then the bits of what is certain and what may be. */
 INLINE void screen_tile(const mien_head_plan *plan, const int16_t *rounded, const float *units, size_t panel,
                         const char *prefetch, uint32_t *yes, uint32_t *maybe, int R, int P) {
   const size_t dim = plan->padded_dim, pairs = dim / 2;
   const int16_t *weights = plan->screen_weights + panel * dim * MIEN_PANEL_LABELS;
-  __m512i sums[MIEN_SCREEN_ROWS][2];
+  __m512i sums[SCREEN_ROWS][2];
 #pragma GCC unroll 8
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 2
@@ -152,31 +152,4 @@ INLINE void screen_tile(const mien_head_plan *plan, const int16_t *rounded, cons
   }
 }
 
-static void screen_block(const mien_head_plan *plan, const float *rows, size_t stride, size_t n, const float *next,
-                         mien_head_scratch *scratch) {
-  const size_t dim = plan->padded_dim, panels = plan->padded_labels / MIEN_PANEL_LABELS;
-  round_rows(plan, rows, stride, n, scratch);
-  for (size_t panel = 0; panel < panels; panel += 2) {
-    const int two = panel + 1 < panels;
-    size_t row = 0;
-    while (row < n) { /* the scratch holds whole groups, so the last group may run over n */
-      const int16_t *rounded = scratch->rounded + row * dim;
-      const float *units = scratch->units + row;
-      uint32_t *yes = scratch->yes + row * plan->n_words, *maybe = scratch->maybe + row * plan->n_words;
-      const char *prefetch = next && panel == 0 ? (const char *)(next + row * stride) : (const char *)rounded;
-      if (n - row > 4) {
-        if (two)
-          screen_tile(plan, rounded, units, panel, prefetch, yes, maybe, MIEN_SCREEN_ROWS, 2);
-        else
-          screen_tile(plan, rounded, units, panel, prefetch, yes, maybe, MIEN_SCREEN_ROWS, 1);
-        row += MIEN_SCREEN_ROWS;
-      } else {
-        if (two)
-          screen_tile(plan, rounded, units, panel, prefetch, yes, maybe, 4, 2);
-        else
-          screen_tile(plan, rounded, units, panel, prefetch, yes, maybe, 4, 1);
-        row += 4;
-      }
-    }
-  }
-}
+#include "kernels/head_screen.h"

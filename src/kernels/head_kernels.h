@@ -12,12 +12,8 @@
 #include "base/cpu.h"
 #include "kernels/head_plan.h"
 
-enum {
-  MIEN_BLOCK_ROWS = 48, /* rows that a kernel takes at most: 72 KiB of them at D = 384 stay in a core's own cache */
-  MIEN_SCREEN_ROWS = 8  /* rows that the screen's inner loop holds in registers */
-};
-
-_Static_assert(MIEN_BLOCK_ROWS % MIEN_SCREEN_ROWS == 0, "the screen's last group may run over n, not over the scratch");
+/* Rows that a kernel takes at most: 72 KiB of them at D = 384 stay in a core's own cache. */
+enum { MIEN_BLOCK_ROWS = 48 };
 
 /* What a thread needs while it runs; see mien_head_scratch_create. */
 typedef struct mien_head_scratch {

@@ -21,14 +21,12 @@ static size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / 
 static float float_below(double x) { return nextafterf((float)x, -INFINITY); }
 static float float_above(double x) { return nextafterf((float)x, INFINITY); }
 
-static double logit(double p) { return p <= 0 ? -INFINITY : p >= 1 ? INFINITY : log(p) - log1p(-p); }
-
 /* Where mien_sigmoid's result is certainly ≤ t, and certainly > t. */
 static void cuts(float threshold, float *sure_no, float *sure_yes) {
   /* Below this scores lose their relative precision on the way to 0. */
   const double smallest_precise_logit = -80.0;
-  double no = logit(threshold / (1.0 + MIEN_SIGMOID_ERROR));
-  double yes = logit(threshold / (1.0 - MIEN_SIGMOID_ERROR));
+  double no = mien_logit(threshold / (1.0 + MIEN_SIGMOID_ERROR));
+  double yes = mien_logit(threshold / (1.0 - MIEN_SIGMOID_ERROR));
   *sure_no = no < smallest_precise_logit ? -INFINITY : float_below(no);
   *sure_yes = yes < smallest_precise_logit ? (float)smallest_precise_logit : float_above(yes);
 }

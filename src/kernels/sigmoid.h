@@ -10,6 +10,7 @@
 #ifndef MIEN_KERNELS_SIGMOID_H
 #define MIEN_KERNELS_SIGMOID_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -22,6 +23,9 @@ static inline float mien_power_of_two(int32_t exponent) {
   memcpy(&power, &bits, sizeof power);
   return power;
 }
+
+/* The inverse, in double; infinite from 0 down and from 1 up. */
+static inline double mien_logit(double p) { return p <= 0 ? -INFINITY : p >= 1 ? INFINITY : log(p) - log1p(-p); }
 
 /* NaN stays NaN. */
 static inline float mien_sigmoid(float z) {
