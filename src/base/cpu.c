@@ -98,6 +98,14 @@ mien_status mien_isa_choose(mien_isa *isa, mien_error *error) {
   return mien_fail(error, MIEN_ARGUMENT, "MIEN_ISA: expected one of %s, found '%s'", list, wanted);
 }
 
+mien_isa mien_isa_best(mien_isa isa, unsigned some) {
+  /* Lower numbers of the other family have no table here, those of this one are contained in `isa`; but AVX-VNNI is no
+   * part of AVX-512. */
+  for (int i = (int)isa; i > MIEN_ISA_PORTABLE; i--)
+    if ((some >> i & 1) && mien_isa_available((mien_isa)i)) return (mien_isa)i;
+  return MIEN_ISA_PORTABLE;
+}
+
 unsigned mien_cpu_count(void) {
 #if defined(__linux__)
   cpu_set_t set;

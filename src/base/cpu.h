@@ -29,6 +29,9 @@ bool mien_isa_available(mien_isa isa);
 /* The best available one, or the one that the environment variable MIEN_ISA names. */
 MIEN_MUST_USE mien_status mien_isa_choose(mien_isa *isa, mien_error *error);
 
+/* The best one within `isa` that is among `some`, a bit 1 << isa for each; the portable one is taken to be. */
+mien_isa mien_isa_best(mien_isa isa, unsigned some);
+
 /* CPUs that this process may run on, at least 1. */
 unsigned mien_cpu_count(void);
 

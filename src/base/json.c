@@ -8,8 +8,8 @@
 
 #include "base/utf8.h"
 
-const char *mien_json_kind(const json_t *value) {
-  switch (json_typeof(value)) {
+static const char *kind_of(json_type type) {
+  switch (type) {
   case JSON_OBJECT: return "an object";
   case JSON_ARRAY: return "an array";
   case JSON_STRING: return "a string";
@@ -20,6 +20,8 @@ const char *mien_json_kind(const json_t *value) {
   default: return "null";
   }
 }
+
+const char *mien_json_kind(const json_t *value) { return kind_of(json_typeof(value)); }
 
 /* Digits of a double that tell it apart (IEEE 754): 15 sometimes, 17 always. */
 enum { LEAST_DIGITS = 15, MOST_DIGITS = 17 };
@@ -42,24 +44,31 @@ char *mien_json_show_number(double value, char out[MIEN_JSON_NUMBER_CHARS]) {
   return out;
 }
 
-mien_status mien_json_parse_object(const char *bytes, size_t size, const char *where, json_t **object,
-                                   mien_error *error) {
+mien_status mien_json_parse(const char *bytes, size_t size, const char *where, size_t flags, json_type expected,
+                            json_t **value, mien_error *error) {
   json_error_t found;
   /* Everything else about the text stays strict. */
   const size_t mark = mien_utf8_mark(bytes, size);
   bytes += mark;
   size -= mark;
-  json_t *value = json_loadb(bytes, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &found);
-  if (!value) {
+  json_t *parsed = json_loadb(bytes, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | flags, &found);
+  if (!parsed) {
     if (json_error_code(&found) == json_error_out_of_memory) return mien_fail_memory(error, where, size);
     return mien_fail(error, MIEN_INPUT, "%s:%d:%d: %s", where, found.line, found.column, found.text);
   }
-  if (!json_is_object(value)) {
-    mien_status status =
-        mien_fail(error, MIEN_INPUT, "%s: expected a JSON object, found %s", where, mien_json_kind(value));
-    json_decref(value);
+  if (json_typeof(parsed) != expected) {
+    mien_status status = expected == JSON_OBJECT ? mien_fail(error, MIEN_INPUT, "%s: expected a JSON object, found %s",
+                                                             where, mien_json_kind(parsed))
+                                                 : mien_fail(error, MIEN_INPUT, "%s: expected %s, found %s", where,
+                                                             kind_of(expected), mien_json_kind(parsed));
+    json_decref(parsed);
     return status;
   }
-  *object = value;
+  *value = parsed;
   return MIEN_OK;
+}
+
+mien_status mien_json_parse_object(const char *bytes, size_t size, const char *where, json_t **object,
+                                   mien_error *error) {
+  return mien_json_parse(bytes, size, where, JSON_ALLOW_NUL, JSON_OBJECT, object, error);
 }

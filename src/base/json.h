@@ -19,9 +19,14 @@ enum { MIEN_JSON_NUMBER_CHARS = 32 };
 char *mien_json_show_number(double value, char out[MIEN_JSON_NUMBER_CHARS]);
 
 /*
- * Parses `size` bytes as one JSON object into a new reference. Errors name `where` (a path), line and column:
+ * Parses `size` bytes as one JSON value of type `expected` into a new reference; `flags` are those of jansson's decoder
+ * that are wanted beyond its strictness. Errors name `where` (a path), line and column:
  * "thresholds.json:3:7: duplicate object key".
  */
+MIEN_MUST_USE mien_status mien_json_parse(const char *bytes, size_t size, const char *where, size_t flags,
+                                          json_type expected, json_t **value, mien_error *error);
+
+/* The same of an object, in whose strings NULs are taken: mind json_string_length. */
 MIEN_MUST_USE mien_status mien_json_parse_object(const char *bytes, size_t size, const char *where, json_t **object,
                                                  mien_error *error);
 

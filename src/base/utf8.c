@@ -4,20 +4,44 @@
 
 #include <string.h>
 
+/* Bytes that the character's first byte asks for, 0 when none begins with it. */
+static size_t length_by_first(unsigned char first) {
+  if (first < 0x80) return 1;
+  if (first < 0xC2 || first > 0xF4) return 0;
+  return first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+}
+
 /* The Unicode standard, table 3-7: what the second byte may be depends on the first. */
+static bool is_second(unsigned char first, unsigned char second) {
+  const unsigned char low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+  const unsigned char high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+  return second >= low && second <= high;
+}
+
+/* How many bytes are a character or the beginning of one, at least 1; *is_whole tells which. */
+static size_t measure(const unsigned char *t, size_t bytes, bool *is_whole) {
+  const size_t length = length_by_first(t[0]);
+  size_t good = 1;
+  if (length > 1 && bytes > 1 && is_second(t[0], t[1])) good = 2;
+  while (good > 1 && good < length && good < bytes && (t[good] & 0xC0) == 0x80) good++;
+  *is_whole = good == length;
+  return good;
+}
+
 size_t mien_utf8_character(const char *text, size_t bytes) {
+  bool is_whole;
+  const size_t length = measure((const unsigned char *)text, bytes, &is_whole);
+  return is_whole ? length : 0;
+}
+
+size_t mien_utf8_decode(const char *text, size_t bytes, uint32_t *code_point) {
+  static const unsigned char lead_bits[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
   const unsigned char *t = (const unsigned char *)text;
-  if (t[0] < 0x80) return 1;
-  size_t length = t[0] >= 0xF0 ? 4 : t[0] >= 0xE0 ? 3 : 2;
-  if (t[0] < 0xC2 || t[0] > 0xF4 || bytes < length) return 0;
-  unsigned char low = 0x80, high = 0xBF;
-  if (t[0] == 0xE0) low = 0xA0;
-  if (t[0] == 0xED) high = 0x9F;
-  if (t[0] == 0xF0) low = 0x90;
-  if (t[0] == 0xF4) high = 0x8F;
-  if (t[1] < low || t[1] > high) return 0;
-  for (size_t i = 2; i < length; i++)
-    if ((t[i] & 0xC0) != 0x80) return 0;
+  bool is_whole;
+  const size_t length = measure(t, bytes, &is_whole);
+  uint32_t c = t[0] & lead_bits[length];
+  for (size_t i = 1; i < length; i++) c = c << 6 | (t[i] & 0x3F);
+  *code_point = is_whole ? c : 0xFFFD;
   return length;
 }
 

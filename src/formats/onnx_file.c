@@ -78,11 +78,8 @@ static void counted_free(void *user, void *memory) {
   free(memory);
 }
 
-mien_status mien_onnx_unpack(const unsigned char *bytes, size_t size, const char *where, MienOnnx__ModelProto **model,
-                             mien_error *error) {
-  mien_status status = mien_onnx_probe(bytes, size, size, where, error);
-  if (status == MIEN_OK) status = mien_onnx_scan(bytes, size, where, error);
-  if (status != MIEN_OK) return status;
+mien_status mien_onnx_unpack_scanned(const unsigned char *bytes, size_t size, const char *where,
+                                     MienOnnx__ModelProto **model, mien_error *error) {
   size_t failed_bytes = 0;
   ProtobufCAllocator allocator = {.alloc = counted_alloc, .free = counted_free, .allocator_data = &failed_bytes};
   MienOnnx__ModelProto *unpacked = mien_onnx__model_proto__unpack(&allocator, size, bytes);
@@ -94,6 +91,13 @@ mien_status mien_onnx_unpack(const unsigned char *bytes, size_t size, const char
   }
   *model = unpacked;
   return MIEN_OK;
+}
+
+mien_status mien_onnx_unpack(const unsigned char *bytes, size_t size, const char *where, MienOnnx__ModelProto **model,
+                             mien_error *error) {
+  mien_status status = mien_onnx_probe(bytes, size, size, where, error);
+  if (status == MIEN_OK) status = mien_onnx_scan(bytes, size, where, error);
+  return status == MIEN_OK ? mien_onnx_unpack_scanned(bytes, size, where, model, error) : status;
 }
 
 void mien_onnx_free(MienOnnx__ModelProto *model) {

@@ -19,6 +19,12 @@ MIEN_MUST_USE mien_status mien_onnx_probe(const unsigned char *start, size_t sta
  */
 MIEN_MUST_USE mien_status mien_onnx_unpack(const unsigned char *bytes, size_t size, const char *where,
                                            MienOnnx__ModelProto **model, mien_error *error);
+
+/* The second half of it: unpacks what the scan has accepted. */
+MIEN_MUST_USE mien_status mien_onnx_unpack_scanned(const unsigned char *bytes, size_t size, const char *where,
+                                                   MienOnnx__ModelProto **model, mien_error *error);
+
+/* Memory of malloc, all of it. NULL is none. */
 void mien_onnx_free(MienOnnx__ModelProto *model);
 
 #endif

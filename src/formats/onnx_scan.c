@@ -56,6 +56,9 @@ typedef struct scan {
   size_t n_messages, n_nodes;
   size_t unknown_bytes, text_bytes, n_integers; /* in all */
   size_t held;                                  /* bytes that the unpacked messages keep */
+  bool is_data;                                 /* the field being read is a tensor's raw_data, */
+  size_t data_bytes;                            /* of so many bytes */
+  const mien_onnx_visitor *visitor;             /* may be NULL */
 } scan;
 
 static frame *top(scan *s) { return &s->frames[s->depth - 1]; }
@@ -155,6 +158,8 @@ static mien_status text(scan *s, size_t bytes, size_t extra) {
   if (top(s)->message == &mien_onnx__tensor_proto__descriptor && strcmp(s->field->name, "raw_data") == 0) {
     if (bytes > MIEN_ONNX_MAX_DATA_BYTES)
       status = refuse(s, "expected at most %zu bytes, found %zu", MIEN_ONNX_MAX_DATA_BYTES, bytes);
+    s->is_data = true;
+    s->data_bytes = bytes;
   } else {
     status = take(s, &s->text_bytes, bytes, MAX_TEXT_BYTES, "bytes of texts in the file");
   }
@@ -240,10 +245,32 @@ static mien_status check_known(scan *s, int wire) {
   return repeated && wire == expected ? hold_elements(s, 1) : MIEN_OK;
 }
 
+/* What follows a tag of that wire type. */
+static mien_status scan_content(scan *s, int wire) {
+  uint64_t ignored;
+  switch (wire) {
+  case WIRE_VARINT: return read_varint(s, VARINT_BYTES, &ignored);
+  case WIRE_64: return skip(s, 8);
+  case WIRE_LENGTH: return delimited(s);
+  case WIRE_32: return skip(s, 4);
+  default: return refuse(s, "wire type %d is not one of ONNX", wire);
+  }
+}
+
+/* Tells the visitor of the field that was read, `is_message` when it began one. */
+static mien_status tell(const scan *s, bool is_message) {
+  const mien_onnx_visitor *visitor = s->visitor;
+  if (!visitor) return MIEN_OK;
+  if (is_message) return visitor->begin(visitor->context, s->field_at, s->at);
+  if (s->is_data) return visitor->data(visitor->context, s->field_at, s->at, s->data_bytes);
+  return visitor->field(visitor->context, s->field_at, s->at);
+}
+
 static mien_status scan_field(scan *s) {
-  uint64_t tag = 0, ignored;
+  uint64_t tag = 0;
   s->field_at = s->at;
   s->field = NULL;
+  s->is_data = false;
   mien_status status = read_varint(s, VARINT32_BYTES, &tag);
   if (status != MIEN_OK) return status;
   int wire = (int)(tag & 7);
@@ -258,14 +285,9 @@ static mien_status scan_field(scan *s) {
     status = take(s, &s->unknown_bytes, sizeof(ProtobufCMessageUnknownField), MAX_UNKNOWN_BYTES,
                   "bytes of fields that ONNX has not");
   }
-  if (status != MIEN_OK) return status;
-  switch (wire) {
-  case WIRE_VARINT: return read_varint(s, VARINT_BYTES, &ignored);
-  case WIRE_64: return skip(s, 8);
-  case WIRE_LENGTH: return delimited(s);
-  case WIRE_32: return skip(s, 4);
-  default: return refuse(s, "wire type %d is not one of ONNX", wire);
-  }
+  const size_t depth = s->depth;
+  if (status == MIEN_OK) status = scan_content(s, wire);
+  return status == MIEN_OK ? tell(s, s->depth > depth) : status;
 }
 
 static mien_status check_limit(scan *s, const char *what, size_t found, size_t base, size_t per_byte, size_t size) {
@@ -291,6 +313,8 @@ static mien_status walk(scan *s, size_t size) {
   while (s->depth > 0) {
     if (s->at == top(s)->end) {
       s->depth--;
+      mien_status status = s->visitor && s->depth ? s->visitor->end(s->visitor->context) : MIEN_OK;
+      if (status != MIEN_OK) return status;
       continue;
     }
     if (s->known < size && s->at + VARINT32_BYTES + VARINT_BYTES > s->known) return MIEN_OK;
@@ -300,9 +324,14 @@ static mien_status walk(scan *s, size_t size) {
   return check_memory(s, size);
 }
 
-mien_status mien_onnx_scan(const unsigned char *bytes, size_t size, const char *where, mien_error *error) {
-  scan s = {.bytes = bytes, .known = size, .where = where, .error = error};
+mien_status mien_onnx_scan_visit(const unsigned char *bytes, size_t size, const char *where,
+                                 const mien_onnx_visitor *visitor, mien_error *error) {
+  scan s = {.bytes = bytes, .known = size, .where = where, .visitor = visitor, .error = error};
   return walk(&s, size);
+}
+
+mien_status mien_onnx_scan(const unsigned char *bytes, size_t size, const char *where, mien_error *error) {
+  return mien_onnx_scan_visit(bytes, size, where, NULL, error);
 }
 
 mien_status mien_onnx_scan_start(const unsigned char *start, size_t start_bytes, size_t size, const char *where,

@@ -23,7 +23,25 @@ enum { MIEN_ONNX_MAX_NODES = 1 << 17 };
  */
 MIEN_MUST_USE mien_status mien_onnx_scan(const unsigned char *bytes, size_t size, const char *where, mien_error *error);
 
-/* The same of a file of `size` bytes of which only the first are there: refuses what these are enough to refuse. */
+/*
+ * Told of each part of a file once the scan has accepted it, in the file's order: a message's tag and length [at, end)
+ * before what is in it, and its end behind that; a tensor's raw_data with its tag and length, of which the last `bytes`
+ * before `end` are the data; any other field. What is not MIEN_OK ends the scan.
+ */
+typedef struct mien_onnx_visitor {
+  mien_status (*begin)(void *context, size_t at, size_t end);
+  mien_status (*end)(void *context);
+  mien_status (*field)(void *context, size_t at, size_t end);
+  mien_status (*data)(void *context, size_t at, size_t end, size_t bytes);
+  void *context;
+} mien_onnx_visitor;
+
+/* The same, and tells `visitor`. The bytes of raw_data are not read. */
+MIEN_MUST_USE mien_status mien_onnx_scan_visit(const unsigned char *bytes, size_t size, const char *where,
+                                               const mien_onnx_visitor *visitor, mien_error *error);
+
+/* The same as mien_onnx_scan of a file of `size` bytes of which only the first are there: refuses what these are enough
+ * to refuse. */
 MIEN_MUST_USE mien_status mien_onnx_scan_start(const unsigned char *start, size_t start_bytes, size_t size,
                                                const char *where, mien_error *error);
 
