@@ -30,12 +30,9 @@ const mien_head_kernels *const mien_head_kernels_of[MIEN_ISA_COUNT] = {
 };
 
 const mien_head_kernels *mien_head_kernels_for(mien_isa isa) {
-  /* Lower numbers of the other family have no table here, those of this one are contained in `isa`. */
-  for (int i = (int)isa; i > 0; i--) {
-    /* AVX-VNNI is no part of AVX-512. */
-    if (mien_head_kernels_of[i] && mien_isa_available((mien_isa)i)) return mien_head_kernels_of[i];
-  }
-  return &mien_head_portable;
+  unsigned some = 0;
+  for (int i = 0; i < MIEN_ISA_COUNT; i++) some |= (unsigned)(mien_head_kernels_of[i] != NULL) << i;
+  return mien_head_kernels_of[mien_isa_best(isa, some)];
 }
 
 mien_status mien_head_scratch_create(const mien_head_plan *plan, mien_head_scratch *scratch, mien_error *error) {

@@ -6,11 +6,17 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 out="$(mktemp -d)"
 trap 'rm -rf "$out"' EXIT
-sources=(src/base/cpu.c src/base/memory.c src/base/status.c src/base/utf8.c src/kernels/head_plan.c src/kernels/head_portable.c
-  src/kernels/head_run.c src/kernels/head_neon.c)
-for test in head_kernels sigmoid; do
+sources=(src/base/cpu.c src/base/memory.c src/base/status.c src/base/utf8.c)
+head=(src/kernels/head_plan.c src/kernels/head_portable.c src/kernels/head_run.c src/kernels/head_neon.c)
+encoder=(src/kernels/encoder_kernels.c src/kernels/encoder_portable.c src/kernels/encoder_neon.c)
+run() { # test, then its sources
+  local test="$1"
+  shift
   aarch64-linux-gnu-gcc -static -std=c17 -O3 -fno-trapping-math -ffp-contract=off -Wall -Wextra -Wshadow -Werror \
     -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Iinclude -Isrc -Itests/plain -Itests \
-    "tests/kernels/test_$test.c" "${sources[@]}" -lm -o "$out/$test"
+    "tests/kernels/test_$test.c" "${sources[@]}" "$@" -lm -o "$out/$test"
   qemu-aarch64 "$out/$test"
-done
+}
+run sigmoid "${head[@]}"
+run head_kernels "${head[@]}"
+run encoder_kernels "${encoder[@]}"
