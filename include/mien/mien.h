@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mien: sentence embeddings in, multi-label scores and labels out. The whole C API.
+ * mien: text or sentence embeddings in, multi-label scores and labels out. The whole C API.
  *
- * A model (immutable, shared by any number of threads) holds a head: L labels, weights W [L×D], bias b [L] and
- * thresholds t [L]. A session (one per calling thread) holds the scratch memory and the worker threads that run it.
+ * A model (immutable, shared by any number of threads) holds a head (L labels, weights W [L×D], bias b [L], thresholds
+ * t [L]), an encoder (text to an embedding of D numbers), or both. A session (one per calling thread) holds the scratch
+ * memory and the worker threads that run it.
  *
+ *     x        = encoder(text)                 float32 [D]
  *     score[l] = sigmoid(W[l]·x + b[l])        float32, in [0, 1]
  *     label l is given to a row  <=>  score[l] > t[l]        both float32, strict
  *
@@ -92,13 +94,25 @@ typedef struct mien_model_options {
   const double *threshold;         /* one number in [0, 1] for all labels */
   const mien_threshold *overrides; /* [n_overrides] single labels */
   size_t n_overrides;
-  const char *labels_path; /* names for a fused (N,L) output without class labels: UTF-8 text, a label a line */
+  const char *labels_path;  /* names for a fused (N,L) output without class labels: UTF-8 text, a label a line */
+  const char *encoder_path; /* the encoder that makes embeddings of texts; see mien_model_open */
+  uint32_t max_tokens; /* texts are cut to it, special tokens included: from 3 to what the encoder was made for, which
+                          0 stands for */
 } mien_model_options;
 
 /*
  * Opens a linear multi-label head from `path`: an ONNX file, or a folder with a model.onnx in it. Any exporter's graph
  * that is an affine map followed by a sigmoid is accepted; everything else is refused (MIEN_INPUT) with the node's name
  * and the reason. Tensors in external files are read from the model's folder only. `options` may be NULL.
+ *
+ * options->encoder_path adds an encoder of the BERT architecture (erf GELU, absolute positions): a folder of
+ * sentence-transformers or transformers (config.json, model.safetensors, tokenizer.json or vocab.txt, modules.json and
+ * what it names), or a folder with model.onnx, or an ONNX file, with tokenizer.json and modules.json beside it (or in
+ * the folder above one called onnx). What is not supported is refused (MIEN_INPUT), sizes that are no multiple of 16
+ * among it. Its weights' file is mapped: it must not be changed or cut while the model lives. Its dimension must be the
+ * head's. With `path` NULL the model is the encoder alone: no labels, embeddings only; options about thresholds and
+ * labels, as max_tokens without an encoder, are MIEN_ARGUMENT then.
+ *
  * On success *model is a new reference, to be released. Thread-safe.
  */
 MIEN_API MIEN_MUST_USE mien_status mien_model_open(const char *path, const mien_model_options *options,
@@ -106,7 +120,7 @@ MIEN_API MIEN_MUST_USE mien_status mien_model_open(const char *path, const mien_
 
 /*
  * The same from `size` bytes of an ONNX file in memory, which may be freed or changed after the call. External data is
- * refused, and no thresholds.json is looked for.
+ * refused, and no thresholds.json is looked for. options->encoder_path is a path here too.
  */
 MIEN_API MIEN_MUST_USE mien_status mien_model_open_memory(const void *bytes, size_t size,
                                                           const mien_model_options *options, mien_model **model,
@@ -116,9 +130,12 @@ MIEN_API MIEN_MUST_USE mien_status mien_model_open_memory(const void *bytes, siz
 MIEN_API mien_model *mien_model_retain(mien_model *model);
 MIEN_API void mien_model_release(mien_model *model);
 
-/* L ≥ 1, and D ≥ 1. */
+/* L, 0 of an encoder alone; and D ≥ 1. */
 MIEN_API size_t mien_model_label_count(const mien_model *model);
 MIEN_API size_t mien_model_dim(const mien_model *model);
+
+/* The most tokens of a text that the encoder reads, special ones included; 0 without an encoder. */
+MIEN_API size_t mien_model_max_tokens(const mien_model *model);
 
 /*
  * The name of label `index` in the head's order (ONNX output order), UTF-8; and its threshold. NULL and NaN when
@@ -140,7 +157,10 @@ MIEN_API mien_thresholds_from mien_model_thresholds_from(const mien_model *model
  * What the model is, as one JSON object in UTF-8, NUL-terminated, that lives as long as the model:
  * "labels" [string], "dim", "thresholds" [number, in label order], "thresholds_from" ("default", "options", "found"),
  * "link" ("sigmoid"), "dtype" ("f32"), "format" ("onnx"), "ir_version", "producer", "producer_version",
- * "opsets" {domain: version}, "input", "operators" {name: count of those met on the way to the scores}.
+ * "opsets" {domain: version}, "input", "operators" {name: count of those met on the way to the scores}; and with an
+ * encoder "encoder": {"format" ("safetensors", "onnx"), "layers", "hidden", "heads", "intermediate", "vocabulary",
+ * "positions", "max_tokens", "pooling" ("mean", "cls", "max"), "normalize"}. An encoder alone has "dim", "dtype" and
+ * "encoder" only.
  */
 MIEN_API const char *mien_model_describe(const mien_model *model);
 
@@ -179,7 +199,7 @@ MIEN_API MIEN_MUST_USE mien_status mien_session_create(mien_model *model, const 
                                                        mien_session **session, mien_error *error);
 MIEN_API void mien_session_destroy(mien_session *session);
 
-/* The instruction set that the session runs, "avx512". Static. */
+/* The instruction set that the session runs, the encoder's where there is one: "avx512". Static. */
 MIEN_API const char *mien_session_isa(const mien_session *session);
 
 /* ---- Labelling ----------------------------------------------------------------------------------------------- */
@@ -203,8 +223,9 @@ typedef struct mien_rows {
 typedef uint8_t mien_row_status;
 enum {
   MIEN_ROW_OK = 0,
-  MIEN_ROW_NOT_FINITE = 1, /* NaN or infinity in the row (as float32), or a sum of it beyond float32: its words are 0
-                              and its scores NaN */
+  MIEN_ROW_NOT_FINITE = 1, /* NaN or infinity in the row or the text's embedding (as float32), or a sum of it beyond
+                              float32: its words are 0 and its scores NaN */
+  MIEN_ROW_TRUNCATED = 2,  /* a text longer than the encoder takes: its results are good ones, of its first tokens */
 };
 
 /* Where results go: the caller's arrays, each may be NULL. They must not overlap the rows. */
@@ -213,7 +234,9 @@ typedef struct mien_results {
   uint32_t *words;         /* [n × ⌈L/32⌉] label l is bit l mod 32 of word l div 32; bits past L are 0 */
   float *scores;           /* [n × L] */
   mien_row_status *status; /* [n] */
-  size_t n_bad;            /* out: how many rows are not MIEN_ROW_OK */
+  size_t n_bad;            /* out: how many rows are MIEN_ROW_NOT_FINITE */
+  float *embeddings;       /* [n × D] of texts; written by mien_label_texts and mien_embed_texts; NaN of bad rows */
+  size_t n_truncated;      /* out: how many rows are MIEN_ROW_TRUNCATED; a bad row that was cut is a bad one */
 } mien_results;
 
 /* Words a row: ⌈L/32⌉. */
@@ -226,6 +249,38 @@ MIEN_API size_t mien_model_words(const mien_model *model);
  */
 MIEN_API MIEN_MUST_USE mien_status mien_label_embeddings(mien_session *session, const mien_rows *rows, size_t n,
                                                          mien_results *results, mien_error *error);
+
+/* ---- Texts --------------------------------------------------------------------------------------------------- */
+
+/* Bytes of UTF-8, not terminated, NUL bytes among them allowed; bytes that are not UTF-8 are read as U+FFFD. */
+typedef struct mien_text {
+  const char *bytes; /* may be NULL when size is 0 */
+  size_t size;
+} mien_text;
+
+/*
+ * Labels n texts (n may be 0): tokens, embeddings, scores, labels. Texts longer than mien_model_max_tokens are cut to
+ * their first tokens and marked MIEN_ROW_TRUNCATED. Scores are those that mien_label_embeddings gives to the
+ * embeddings. A session has memory for one batch a thread, whatever n is. MIEN_ARGUMENT where the model has no encoder
+ * or no head.
+ */
+MIEN_API MIEN_MUST_USE mien_status mien_label_texts(mien_session *session, const mien_text *texts, size_t n,
+                                                    mien_results *results, mien_error *error);
+
+/* The embeddings of n texts alone: results' embeddings, status, n_bad and n_truncated; words and scores stay as they
+ * are.
+ */
+MIEN_API MIEN_MUST_USE mien_status mien_embed_texts(mien_session *session, const mien_text *texts, size_t n,
+                                                    mien_results *results, mien_error *error);
+
+/*
+ * Writes the token ids of `text`, special ones included, into ids [capacity] and their number into *n_ids; those of
+ * Hugging Face tokenizers 0.23. Above `max_tokens` (at least 2, the special ones; 0: no limit) the text is cut as the
+ * encoder does; a text was cut where it has more ids without a limit. More than `capacity` ids are MIEN_ARGUMENT;
+ * size + 2 are always enough. Thread-safe.
+ */
+MIEN_API MIEN_MUST_USE mien_status mien_tokenize(const mien_model *model, mien_text text, size_t max_tokens,
+                                                 int32_t *ids, size_t capacity, size_t *n_ids, mien_error *error);
 
 #ifdef __cplusplus
 }

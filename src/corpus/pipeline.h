@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The run: workers claim chunks from a reader, label and format them side by side, and write in row order. Memory is
- * that of the workers' blocks whatever the number of rows.
+ * The run: workers claim chunks from a reader, run the model over them and format side by side, and write in row order.
+ * Memory is that of the workers' blocks whatever the number of rows.
  */
 #ifndef MIEN_CORPUS_PIPELINE_H
 #define MIEN_CORPUS_PIPELINE_H
@@ -13,9 +13,16 @@
  * 1 MiB from read to labels. */
 enum { MIEN_CHUNK_BYTES = 512 * 1024 };
 
+/* The same for texts, whose bytes are few beside what the encoder does with them: rows enough for full batches. */
+enum { MIEN_TEXT_CHUNK_BYTES = 256 * 1024, MIEN_TEXT_CHUNK_ROWS = 512 };
+
+/* Rows of a chunk of texts, of which each has about `result_bytes` of results. */
+size_t mien_text_chunk_rows(size_t result_bytes);
+
 typedef struct mien_run_summary {
-  uint64_t n_rows, n_labels, n_bad; /* so far */
-  const char *isa;
+  uint64_t n_rows, n_labels, n_tokens, n_bad, n_truncated; /* so far */
+  uint64_t n_bytes;                                        /* of inputs of texts */
+  const char *isa;                                         /* NULL for tokens */
   unsigned threads;
 } mien_run_summary;
 
@@ -30,8 +37,8 @@ typedef struct mien_run_options {
 } mien_run_options;
 
 /*
- * Labels all rows of `reader` into `writer` and finishes it. Of several failures the first in row order is the one
- * that is told.
+ * Takes all rows of `reader` through the model into `writer` and finishes it. Of several failures the first in row
+ * order is the one that is told.
  */
 MIEN_MUST_USE mien_status mien_run(mien_model *model, mien_reader *reader, mien_writer *writer,
                                    const mien_run_options *options, mien_run_summary *summary, mien_error *error);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening a model: the head, its thresholds, and the description of both. */
+/* Opening a model: the head with its thresholds, the encoder, or both. */
 #include "model/model.h"
 
 #include <errno.h>
 #include <math.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,28 +11,17 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/number.h"
 #include "formats/onnx_file.h"
-#include "head/head.h"
 
 /* The weights of the largest head that is accepted as double, and some room for the graph around them. */
 #define MAX_MODEL_BYTES (MIEN_MAX_WEIGHTS * 8 + ((size_t)64 << 20))
-
-struct mien_model {
-  atomic_size_t references;
-  mien_head *head;
-  mien_head_plan *plan;
-  float *thresholds; /* [L] */
-  mien_thresholds_from thresholds_from;
-  char *description;
-};
 
 /* A caller's options, however old its structure. */
 static mien_status read_options(const mien_model_options *given, mien_model_options *options, mien_error *error) {
   *options = (mien_model_options){.size = sizeof *options};
   if (!given) return MIEN_OK;
   if (given->size < sizeof(size_t) || given->size > sizeof *options)
-    return mien_fail(error, MIEN_ARGUMENT, "model options: size: expected at most %zu bytes, found %zu",
+    return mien_fail(error, MIEN_ARGUMENT, "model options: size: expected %zu to %zu bytes, found %zu", sizeof(size_t),
                      sizeof *options, given->size);
   memcpy(options, given, given->size);
   int sources = (options->thresholds_json != NULL) + (options->thresholds_path != NULL) + (options->threshold != NULL);
@@ -41,6 +29,8 @@ static mien_status read_options(const mien_model_options *given, mien_model_opti
     return mien_fail(error, MIEN_ARGUMENT,
                      "model options: expected one of thresholds_path, thresholds_json and threshold, found %d",
                      sources);
+  if (options->max_tokens && !options->encoder_path)
+    return mien_fail(error, MIEN_ARGUMENT, "model options: max_tokens: expected an encoder_path as well, found NULL");
   if (options->n_overrides && !options->overrides)
     return mien_fail(error, MIEN_ARGUMENT, "model options: overrides: expected %zu entries, found NULL",
                      options->n_overrides);
@@ -97,62 +87,48 @@ static mien_status set_thresholds(mien_model *model, const mien_model_options *o
   return status == MIEN_OK ? override_thresholds(model, options, error) : status;
 }
 
-static json_t *json_of_thresholds(const mien_model *model) {
-  json_t *array = json_array();
-  for (size_t i = 0; array && i < model->head->n_labels; i++) {
-    /* Through its shortest decimals: 0.15, not the double of float32's 0.15. By jansson, since strtod has locales. */
-    char text[MIEN_NUMBER_CHARS];
-    size_t length = mien_format_float(text, model->thresholds[i]);
-    if (json_array_append_new(array, json_loadb(text, length, JSON_DECODE_ANY, NULL)) != 0) {
-      json_decref(array);
-      array = NULL;
-    }
-  }
-  return array;
-}
-
-static mien_status describe(mien_model *model, mien_error *error) {
-  static const char *const from[] = {"default", "options", "found"};
-  const mien_head *head = model->head;
-  json_t *all = json_object(), *labels = json_array();
-  int failed = !all || !labels;
-  for (size_t i = 0; !failed && i < head->n_labels; i++)
-    failed = json_array_append_new(labels, json_string(head->labels[i])) != 0;
-  failed |= json_object_set(all, "labels", labels) != 0;
-  failed |= json_object_set_new(all, "dim", json_integer((json_int_t)head->dim)) != 0;
-  failed |= json_object_set_new(all, "thresholds", json_of_thresholds(model)) != 0;
-  failed |= json_object_set_new(all, "thresholds_from", json_string(from[model->thresholds_from])) != 0;
-  failed |= json_object_set_new(all, "link", json_string("sigmoid")) != 0;
-  failed |= json_object_set_new(all, "dtype", json_string("f32")) != 0;
-  failed |= json_object_update(all, head->origin) != 0;
-  /* Nine digits tell every float32 apart, and thresholds were given as their shortest decimals. */
-  if (!failed) model->description = json_dumps(all, JSON_COMPACT | JSON_REAL_PRECISION(9));
-  json_decref(labels);
-  json_decref(all);
-  return model->description ? MIEN_OK : mien_fail_memory(error, "description", 0);
-}
-
-static mien_status open_bytes(const unsigned char *bytes, size_t size, const char *path, const char *thresholds,
-                              const mien_model_options *options, mien_model **out, mien_error *error) {
-  mien_model *model = mien_alloc(1, sizeof *model);
-  if (!model) return mien_fail_memory(error, "model", sizeof *model);
-  atomic_init(&model->references, 1);
+static mien_status set_head(mien_model *model, const unsigned char *bytes, size_t size, const char *path,
+                            const char *thresholds, const mien_model_options *options, mien_error *error) {
   mien_status status = mien_head_from_onnx(bytes, size, path, options->labels_path, &model->head, error);
   if (status == MIEN_OK) status = set_thresholds(model, options, thresholds, error);
   if (status == MIEN_OK)
     status = mien_head_plan_create(model->head->n_labels, model->head->dim, model->head->weights, model->head->bias,
                                    model->thresholds, &model->plan, error);
-  if (status == MIEN_OK) status = describe(model, error);
-  if (status != MIEN_OK) {
-    mien_model_release(model);
-    return status;
-  }
+  if (status != MIEN_OK) return status;
   /* The kernels have their own copy. */
   mien_free(model->head->weights);
   mien_free(model->head->bias);
   model->head->weights = model->head->bias = NULL;
-  *out = model;
   return MIEN_OK;
+}
+
+static mien_status set_encoder(mien_model *model, const mien_model_options *options, mien_error *error) {
+  mien_encoder_source *source;
+  mien_status status = mien_encoder_source_open(options->encoder_path, &source, error);
+  if (status == MIEN_OK && model->head && source->config.hidden != model->head->dim) {
+    status = mien_fail(error, MIEN_INPUT, "%s: embeddings: expected %zu numbers, which the head takes, found %zu",
+                       options->encoder_path, model->head->dim, source->config.hidden);
+    mien_encoder_source_destroy(source);
+  }
+  if (status != MIEN_OK) return status;
+  return mien_encoder_plan_create(source, options->max_tokens, options->encoder_path, &model->encoder, error);
+}
+
+/* `bytes` is NULL for an encoder alone. */
+static mien_status open_bytes(const void *bytes, size_t size, const char *path, const char *thresholds,
+                              const mien_model_options *options, mien_model **out, mien_error *error) {
+  mien_model *model = mien_alloc(1, sizeof *model);
+  if (!model) return mien_fail_memory(error, "model", sizeof *model);
+  atomic_init(&model->references, 1);
+  mien_status status = MIEN_OK;
+  if (bytes) status = set_head(model, bytes, size, path, thresholds, options, error);
+  if (status == MIEN_OK && options->encoder_path) status = set_encoder(model, options, error);
+  if (status == MIEN_OK) status = mien_model_make_description(model, error);
+  if (status == MIEN_OK)
+    *out = model;
+  else
+    mien_model_release(model);
+  return status;
 }
 
 /* `name` in the folder of `path`, or in `path` when that is one. */
@@ -165,11 +141,22 @@ static char *beside(const char *path, bool is_folder, const char *name) {
   return joined;
 }
 
+/* What names labels or decides on them has nothing to do without a head. */
+static mien_status open_encoder(const mien_model_options *options, mien_model **model, mien_error *error) {
+  if (options->thresholds_path || options->thresholds_json || options->threshold || options->n_overrides ||
+      options->labels_path)
+    return mien_fail(error, MIEN_ARGUMENT, "model options: thresholds and labels are a head's: expected a head");
+  return open_bytes(NULL, 0, NULL, NULL, options, model, error);
+}
+
 mien_status mien_model_open(const char *path, const mien_model_options *given, mien_model **model, mien_error *error) {
   mien_model_options options;
-  if (!path || !model) return mien_fail(error, MIEN_ARGUMENT, "mien_model_open: path and model must not be NULL");
+  if (!model) return mien_fail(error, MIEN_ARGUMENT, "mien_model_open: model must not be NULL");
   mien_status status = read_options(given, &options, error);
   if (status != MIEN_OK) return status;
+  if (!path && !options.encoder_path)
+    return mien_fail(error, MIEN_ARGUMENT, "mien_model_open: expected a path or an encoder_path, found neither");
+  if (!path) return open_encoder(&options, model, error);
   struct stat info;
   const bool is_folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
   char *file = is_folder ? beside(path, true, "model.onnx") : mien_copy_text(path, strlen(path));
@@ -197,7 +184,7 @@ mien_status mien_model_open_memory(const void *bytes, size_t size, const mien_mo
     return mien_fail(error, MIEN_ARGUMENT, "mien_model_open_memory: bytes and model must not be NULL");
   mien_status status = read_options(given, &options, error);
   if (status != MIEN_OK) return status;
-  return open_bytes(bytes, size, NULL, NULL, &options, model, error);
+  return open_bytes(bytes ? bytes : "", size, NULL, NULL, &options, model, error);
 }
 
 mien_model *mien_model_retain(mien_model *model) {
@@ -209,21 +196,27 @@ void mien_model_release(mien_model *model) {
   if (!model || atomic_fetch_sub_explicit(&model->references, 1, memory_order_acq_rel) != 1) return;
   mien_head_destroy(model->head);
   mien_head_plan_destroy(model->plan);
+  mien_encoder_plan_destroy(model->encoder);
   mien_free(model->thresholds);
   free(model->description); /* jansson's, by malloc */
   mien_free(model);
 }
 
-size_t mien_model_label_count(const mien_model *model) { return model->head->n_labels; }
-size_t mien_model_dim(const mien_model *model) { return model->head->dim; }
-size_t mien_model_words(const mien_model *model) { return model->plan->n_words; }
+size_t mien_model_label_count(const mien_model *model) { return model->head ? model->head->n_labels : 0; }
+size_t mien_model_words(const mien_model *model) { return model->head ? model->plan->n_words : 0; }
+
+size_t mien_model_dim(const mien_model *model) {
+  return model->head ? model->head->dim : model->encoder->config.hidden;
+}
+
+size_t mien_model_max_tokens(const mien_model *model) { return model->encoder ? model->encoder->config.max_tokens : 0; }
 
 const char *mien_model_label_name(const mien_model *model, size_t index) {
-  return index < model->head->n_labels ? model->head->labels[index] : NULL;
+  return index < mien_model_label_count(model) ? model->head->labels[index] : NULL;
 }
 
 float mien_model_threshold(const mien_model *model, size_t index) {
-  return index < model->head->n_labels ? model->thresholds[index] : NAN;
+  return index < mien_model_label_count(model) ? model->thresholds[index] : NAN;
 }
 
 mien_thresholds_from mien_model_thresholds_from(const mien_model *model) { return model->thresholds_from; }

@@ -1,11 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside a model: what sessions need of it. */
+/* Inside a model: what sessions and descriptions need of it. */
 #ifndef MIEN_MODEL_MODEL_H
 #define MIEN_MODEL_MODEL_H
 
+#include <stdatomic.h>
+
+#include "encoder/plan.h"
+#include "head/head.h"
 #include "kernels/head_plan.h"
 
-/* The packed head, as long as the model lives. */
+struct mien_model {
+  atomic_size_t references;
+  mien_head *head;            /* NULL, and so are plan and thresholds, in an encoder alone */
+  mien_head_plan *plan;       /* the head, packed */
+  mien_encoder_plan *encoder; /* NULL in a head alone */
+  float *thresholds;          /* [L] */
+  mien_thresholds_from thresholds_from;
+  char *description; /* malloc's */
+};
+
+/* The packed head, as long as the model lives; NULL where there is none. */
 const mien_head_plan *mien_model_plan(const mien_model *model);
+
+/* Writes model->description. */
+MIEN_MUST_USE mien_status mien_model_make_description(mien_model *model, mien_error *error);
 
 #endif

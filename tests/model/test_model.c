@@ -133,7 +133,7 @@ START_TEST(what_is_not_a_model_is_refused_with_its_path) {
   expect_fail(mien_model_open("/dev/zero", NULL, &model, &error), MIEN_INPUT, "/dev/zero");
   expect_fail(mien_model_open(HEAD "/thresholds.json", NULL, &model, &error), MIEN_INPUT, "thresholds.json");
   expect_fail(mien_model_open_memory("", 0, NULL, &model, &error), MIEN_INPUT, "empty");
-  expect_fail(mien_model_open(NULL, NULL, &model, &error), MIEN_ARGUMENT, "NULL");
+  expect_fail(mien_model_open(NULL, NULL, &model, &error), MIEN_ARGUMENT, "found neither");
   ck_assert_int_eq(mien_model_open("/nowhere", NULL, &model, NULL), MIEN_INPUT); /* the error may be NULL */
   ck_assert_ptr_null(model);
 }

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Labelling embeddings. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "model/session.h"
+
+/* What a thread takes at a time. */
+enum { CHUNK_ROWS = 4 * MIEN_BLOCK_ROWS };
+
+/* Work between two calls of the progress callback, with all threads: some tens of milliseconds. */
+#define ROWS_BETWEEN_PROGRESS ((size_t)1 << 17)
+
+typedef struct rows_job {
+  mien_job base;
+  const mien_rows *rows;
+  const mien_results *results;
+} rows_job;
+
+static void work(void *user, unsigned worker) {
+  rows_job *job = user;
+  mien_session *session = job->base.session;
+  size_t first, n;
+  while (mien_job_claim(&job->base, &first, &n)) {
+    size_t bad = mien_head_run(session->head, session->model->plan, job->rows, first, n, job->results,
+                               &session->scratch[worker].head);
+    if (bad) atomic_fetch_add_explicit(&job->base.bad, bad, memory_order_relaxed);
+  }
+}
+
+static mien_status check_rows(const mien_session *session, const mien_rows *given, size_t n, mien_rows *rows,
+                              mien_error *error) {
+  static const unsigned char bytes_of[] = {[MIEN_F32] = 4, [MIEN_F16] = 2, [MIEN_F64] = 8};
+  const size_t dim = mien_model_dim(session->model);
+  size_t bytes;
+  *rows = (mien_rows){.size = sizeof *rows};
+  if (!given || given->size < sizeof(size_t) || given->size > sizeof *rows)
+    return mien_fail(error, MIEN_ARGUMENT, "rows: size: expected %zu to %zu bytes, found %zu", sizeof(size_t),
+                     sizeof *rows, given ? given->size : 0);
+  memcpy(rows, given, given->size);
+  if (rows->stride == 0) rows->stride = dim;
+  if (rows->dtype < MIEN_F32 || rows->dtype > MIEN_F64)
+    return mien_fail(error, MIEN_ARGUMENT, "rows: dtype: expected %d, %d or %d, found %d", MIEN_F32, MIEN_F16, MIEN_F64,
+                     rows->dtype);
+  if (rows->stride < dim)
+    return mien_fail(error, MIEN_ARGUMENT, "rows: stride: expected at least %zu elements, found %zu", dim,
+                     rows->stride);
+  if (n > 0 && !rows->data) return mien_fail(error, MIEN_ARGUMENT, "rows: data: expected %zu rows, found NULL", n);
+  if (!mien_size_mul(n, rows->stride, &bytes) || !mien_size_mul(bytes, bytes_of[rows->dtype], &bytes))
+    return mien_fail(error, MIEN_ARGUMENT, "rows: %zu rows of %zu elements are more than memory can hold", n,
+                     rows->stride);
+  if ((uintptr_t)rows->data % bytes_of[rows->dtype] != 0)
+    return mien_fail(error, MIEN_ARGUMENT, "rows: data: expected an address aligned to %d bytes",
+                     bytes_of[rows->dtype]);
+  return MIEN_OK;
+}
+
+mien_status mien_label_embeddings(mien_session *session, const mien_rows *given_rows, size_t n,
+                                  mien_results *given_results, mien_error *error) {
+  mien_rows rows;
+  mien_results results;
+  mien_status status = mien_session_check(session, "mien_label_embeddings", error);
+  if (status == MIEN_OK && !session->model->head)
+    status = mien_fail(error, MIEN_ARGUMENT, "mien_label_embeddings: expected a model with a head, found an encoder");
+  if (status == MIEN_OK) status = check_rows(session, given_rows, n, &rows, error);
+  if (status == MIEN_OK) status = mien_results_check(given_results, &results, error);
+  if (status != MIEN_OK) return status;
+  rows_job job = {.base = {.session = session, .work = work, .chunk = CHUNK_ROWS}, .rows = &rows, .results = &results};
+  status = mien_session_run(session, &job.base, n, ROWS_BETWEEN_PROGRESS, error);
+  if (status != MIEN_OK) return status;
+  MIEN_RESULTS_SET(given_results, n_bad, atomic_load_explicit(&job.base.bad, memory_order_relaxed));
+  return MIEN_OK;
+}

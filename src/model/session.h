@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside a session: scratch memory and threads that run a model over rows, and how a call is shared among the threads.
+ */
+#ifndef MIEN_MODEL_SESSION_H
+#define MIEN_MODEL_SESSION_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/threads.h"
+#include "encoder/forward.h"
+#include "kernels/head_kernels.h"
+#include "model/model.h"
+
+/* Texts that a thread takes at a time: enough for some batches. */
+enum { MIEN_CHUNK_TEXTS = 64 };
+
+typedef struct mien_text_scratch {
+  mien_encoder_scratch encoder;
+  int32_t *ids;            /* [MIEN_CHUNK_TEXTS × max_tokens] one text behind the other */
+  size_t *lengths;         /* [MIEN_CHUNK_TEXTS] */
+  bool *truncated;         /* the same */
+  mien_row_status *status; /* the same: what the head says of a text's embedding */
+  float *embeddings;       /* [MIEN_CHUNK_TEXTS × D] */
+} mien_text_scratch;
+
+typedef struct mien_session_scratch {
+  mien_head_scratch head;
+  mien_text_scratch text;
+} mien_session_scratch;
+
+struct mien_session {
+  mien_model *model;
+  const mien_head_kernels *head;
+  const mien_encoder_kernels *encoder;
+  pid_t process;
+  mien_progress progress;
+  void *progress_user;
+  mien_pool *pool;
+  unsigned threads;
+  mien_session_scratch scratch[]; /* [threads] */
+};
+
+/* *scratch starts as zeros and is destroyed after a failure too. */
+MIEN_MUST_USE mien_status mien_text_scratch_create(const mien_model *model, mien_text_scratch *scratch,
+                                                   mien_error *error);
+void mien_text_scratch_destroy(mien_text_scratch *scratch);
+
+/* Whether `call` may use the session: there is one, and it is this process's. */
+MIEN_MUST_USE mien_status mien_session_check(const mien_session *session, const char *call, mien_error *error);
+
+/* A caller's results, however old the structure, with what it does not have as zeros. */
+MIEN_MUST_USE mien_status mien_results_check(const mien_results *given, mien_results *results, mien_error *error);
+
+/* One call's rows, shared by the workers. A call's own structure begins with it. */
+typedef struct mien_job {
+  mien_session *session;
+  mien_pool_work work; /* gets the job as `user`, claims until there is nothing left */
+  size_t chunk;        /* rows a claim */
+  size_t end;
+  atomic_size_t next, bad, truncated;
+} mien_job;
+
+/* Runs the job over rows 0 to n - 1, on one thread where one chunk is all; `step` rows between two calls of the
+ * progress callback. */
+MIEN_MUST_USE mien_status mien_session_run(mien_session *session, mien_job *job, size_t n, size_t step,
+                                           mien_error *error);
+
+/* False when there are no more. */
+bool mien_job_claim(mien_job *job, size_t *first, size_t *n);
+
+/* Writes an out-field that the caller's structure may be too old to have. */
+#define MIEN_RESULTS_SET(results, field, value)                                                                        \
+  do {                                                                                                                 \
+    if ((results)->size >= offsetof(mien_results, field) + sizeof(results)->field) (results)->field = (value);         \
+  } while (0)
+
+#endif
