@@ -8,6 +8,10 @@ install(TARGETS mien_static ARCHIVE)
 install(TARGETS mien_command RUNTIME)
 # Where the command looks for the model that it runs when none is named.
 install(DIRECTORY models/heads DESTINATION ${CMAKE_INSTALL_DATADIR}/mien/models)
+# What `mien pull` runs, and what it knows of encoders.
+install(DIRECTORY models/encoders DESTINATION ${CMAKE_INSTALL_DATADIR}/mien/models)
+install(FILES models/encoders.tsv DESTINATION ${CMAKE_INSTALL_DATADIR}/mien/models)
+install(PROGRAMS models/pull.sh DESTINATION ${CMAKE_INSTALL_DATADIR}/mien/models)
 install(FILES include/mien/mien.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/mien)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 

@@ -13,8 +13,11 @@
 /* ---- Commands: argv[0] is the command's name; each returns the exit code ------------------------------------- */
 
 int cli_label(int argc, char **argv);
+int cli_embed(int argc, char **argv);
+int cli_tokenize(int argc, char **argv);
 int cli_inspect(int argc, char **argv);
 int cli_bench(int argc, char **argv);
+int cli_pull(int argc, char **argv);
 
 /* ---- Errors -------------------------------------------------------------------------------------------------- */
 
@@ -29,6 +32,12 @@ int cli_bad_option(const char *command, int opt, char **argv);
 
 /* Flushes what was printed; a failure is reported. Returns the exit code. */
 int cli_flush_stdout(void);
+
+/* ---- What is shipped ------------------------------------------------------------------------------------------ */
+
+/* The path of `name` in the folder models, which lies beside an installed command or above one in its build folder;
+ * false, with `path` empty, when it is not there. */
+bool cli_shipped(const char *name, char *path, size_t capacity);
 
 /* ---- Limits -------------------------------------------------------------------------------------------------- */
 
@@ -66,26 +75,41 @@ enum {
   {"dtype", required_argument, NULL, CLI_DTYPE}
 /* clang-format on */
 
-/* The lines of --help on these. */
-extern const char cli_model_help[];
+/* The lines of --help on these, and on --encoder alone. */
+extern const char cli_model_help[], cli_encoder_help[];
 
 typedef struct cli_model {
-  const char *head, *model, *thresholds_path, *labels_path;
+  const char *head, *model, *encoder, *thresholds_path, *labels_path;
+  uint32_t max_tokens; /* 0: the encoder's own limit */
   bool has_threshold;
   double threshold;
   mien_threshold *overrides; /* labels are copies */
   size_t n_overrides;
   char default_path[4096]; /* where the shipped model was found */
+  char *encoder_path;      /* where the encoder was found, or NULL */
 } cli_model;
+
+/* What a command does with a model. */
+typedef enum cli_model_use {
+  CLI_USE_HEAD,    /* embeddings to labels */
+  CLI_USE_BOTH,    /* texts to labels */
+  CLI_USE_ENCODER, /* texts to embeddings or tokens */
+} cli_model_use;
 
 /* Takes an option's value; the exit code of a usage error, or MIEN_OK. */
 int cli_model_option(cli_model *arguments, const char *command, int opt, const char *value);
 
-/* Opens what the options name, the shipped model for none, and warns of missing thresholds. Returns the exit code. */
-int cli_model_open(cli_model *arguments, const char *command, mien_model **model);
+/* Whether the options name an encoder, or nothing, which stands for one. */
+bool cli_model_has_encoder(const cli_model *arguments);
 
-/* The path that was opened, or would be; NULL when there is none. */
+/* Opens what the options name, the shipped model for none, and warns of missing thresholds. Returns the exit code. */
+int cli_model_open(cli_model *arguments, const char *command, cli_model_use use, mien_model **model);
+
+/* The head's path that was opened, or would be; NULL when there is none. */
 const char *cli_model_path(cli_model *arguments);
+
+/* The encoder's; NULL when none was opened. */
+const char *cli_model_encoder_path(const cli_model *arguments);
 
 void cli_model_free(cli_model *arguments);
 

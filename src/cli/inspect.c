@@ -13,22 +13,28 @@
 static const char command[] = "inspect";
 
 static int help(void) {
-  printf("Usage: mien inspect [OPTION]... PATH\n"
-         "       mien inspect --cpu [--json]\n"
-         "\n"
-         "Shows what the model at PATH (an ONNX file, or a folder with a model.onnx in it) is: labels in the order of\n"
-         "every output, thresholds, dimension, who exported it, and the operators between its input and its scores.\n"
-         "\n"
-         "  --json                one JSON object on stdout: labels, dim, thresholds (in label order),\n"
-         "                        thresholds_from, link, dtype, format, ir_version, producer, producer_version,\n"
-         "                        opsets, input, operators\n"
-         "  --cpu                 this CPU's instruction sets: which are available, which one runs\n"
-         "  --thresholds FILE     a JSON object {label: number in [0, 1]} with exactly the head's labels\n"
-         "  --threshold X         one threshold in [0, 1] for all labels; LABEL=X: one label's\n"
-         "  --labels FILE         a label a line, for a head whose one output has no class labels\n"
-         "  --help                show this\n"
-         "\n"
-         "Exit codes: 0 done, 1 a bug, 2 usage, 3 bad input, 4 memory, disk or device missing.\n");
+  printf(
+      "Usage: mien inspect [OPTION]... [PATH] [--encoder E]\n"
+      "       mien inspect --cpu [--json]\n"
+      "\n"
+      "Shows what the model at PATH (an ONNX file, or a folder with a model.onnx in it) is: labels in the order of\n"
+      "every output, thresholds, dimension, who exported it, and the operators between its input and its scores; and\n"
+      "what an encoder is: layers, hidden, heads, vocabulary, pooling, the most tokens of a text.\n"
+      "\n"
+      "  --json                one JSON object on stdout: labels, dim, thresholds (in label order),\n"
+      "                        thresholds_from, link, dtype, format, ir_version, producer, producer_version,\n"
+      "                        opsets, input, operators; with an encoder \"encoder\": {format, layers, hidden, heads,\n"
+      "                        intermediate, vocabulary, positions, max_tokens, pooling, normalize}; an encoder alone\n"
+      "                        has dim, dtype and encoder only\n"
+      "  --cpu                 this CPU's instruction sets: which are available, which one runs\n"
+      "%s"
+      "  --thresholds FILE     a JSON object {label: number in [0, 1]} with exactly the head's labels\n"
+      "  --threshold X         one threshold in [0, 1] for all labels; LABEL=X: one label's\n"
+      "  --labels FILE         a label a line, for a head whose one output has no class labels\n"
+      "  --help                show this\n"
+      "\n"
+      "Exit codes: 0 done, 1 a bug, 2 usage, 3 bad input, 4 memory, disk or device missing.\n",
+      cli_encoder_help);
   return cli_flush_stdout();
 }
 
@@ -61,6 +67,12 @@ static void print_plain(const char *text) {
   for (; *text; text++) putchar((unsigned char)*text < 0x20 || *text == 0x7F ? '?' : *text);
 }
 
+static void print_path(const char *title, const char *path) {
+  printf("%-14s", title);
+  print_plain(path);
+  putchar('\n');
+}
+
 static void print_number(double value) {
   char text[MIEN_NUMBER_CHARS];
   size_t length = mien_format_float(text, (float)value);
@@ -73,6 +85,7 @@ static void print_field(const json_t *description, const char *key, const char *
   printf("%-14s", title);
   if (json_is_string(value)) print_plain(json_string_value(value));
   if (json_is_integer(value)) printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
+  if (json_is_boolean(value)) printf("%s", json_is_true(value) ? "yes" : "no");
   if (json_is_object(value)) {
     const char *name;
     json_t *number;
@@ -112,10 +125,16 @@ static void print_labels(const mien_model *model) {
   }
 }
 
-static int print_model(const mien_model *model, const char *path) {
-  static const struct {
-    const char *key, *title;
-  } fields[] = {
+typedef struct field {
+  const char *key, *title;
+} field;
+
+static void print_fields(const json_t *object, const field *fields, size_t n) {
+  for (size_t i = 0; i < n; i++) print_field(object, fields[i].key, fields[i].title);
+}
+
+static void print_head(const mien_model *model, const json_t *description) {
+  static const field fields[] = {
       {"format", "format"},
       {"dim", "dimension"},
       {"link", "link"},
@@ -128,30 +147,58 @@ static int print_model(const mien_model *model, const char *path) {
       {"operators", "operators"},
       {"thresholds_from", "thresholds"},
   };
+  print_fields(description, fields, sizeof fields / sizeof *fields);
+  printf("%-14s%zu\n", "labels", mien_model_label_count(model));
+}
+
+static void print_encoder(const json_t *description, const char *path) {
+  static const field fields[] = {
+      {"format", "format"},
+      {"layers", "layers"},
+      {"hidden", "hidden"},
+      {"heads", "heads"},
+      {"intermediate", "intermediate"},
+      {"vocabulary", "vocabulary"},
+      {"positions", "positions"},
+      {"max_tokens", "max tokens"},
+      {"pooling", "pooling"},
+      {"normalize", "normalized"},
+  };
+  print_path("encoder", path);
+  print_fields(json_object_get(description, "encoder"), fields, sizeof fields / sizeof *fields);
+}
+
+static int print_model(const mien_model *model, const char *path, const char *encoder_path) {
   const char *text = mien_model_describe(model);
   json_t *description;
   mien_error error;
-  if (mien_json_parse_object(text, strlen(text), path, &description, &error) != MIEN_OK)
+  if (mien_json_parse_object(text, strlen(text), path ? path : encoder_path, &description, &error) != MIEN_OK)
     return cli_report(command, &error);
-  printf("%-14s", "model");
-  print_plain(path);
-  putchar('\n');
-  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) print_field(description, fields[i].key, fields[i].title);
-  printf("%-14s%zu\n", "labels", mien_model_label_count(model));
+  if (path) {
+    print_path("model", path);
+    print_head(model, description);
+  }
+  if (encoder_path) {
+    if (path) putchar('\n');
+    print_encoder(description, encoder_path);
+  }
   json_decref(description);
-  print_labels(model);
+  if (path) print_labels(model);
   return cli_flush_stdout();
 }
 
 static int inspect_model(cli_model *arguments, bool json) {
+  const bool has_head = arguments->head || arguments->model;
+  const cli_model_use use = !arguments->encoder ? CLI_USE_HEAD : has_head ? CLI_USE_BOTH : CLI_USE_ENCODER;
   mien_model *model = NULL;
-  int code = cli_model_open(arguments, command, &model);
+  int code = cli_model_open(arguments, command, use, &model);
   if (code != MIEN_OK) return code;
   if (json) {
     printf("%s\n", mien_model_describe(model));
     code = cli_flush_stdout();
   } else {
-    code = print_model(model, cli_model_path(arguments));
+    code = print_model(model, use == CLI_USE_ENCODER ? NULL : cli_model_path(arguments),
+                       cli_model_encoder_path(arguments));
   }
   mien_model_release(model);
   return code;

@@ -1,97 +1,107 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mien label: embeddings in, labels out. */
-#include <inttypes.h>
+/* mien label: texts or embeddings in, labels out. */
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/status.h"
+#include "cli/bars.h"
 #include "cli/label_options.h"
+#include "corpus/chunk.h"
 
 static const char command[] = "label";
 
-/* ---- Progress ------------------------------------------------------------------------------------------------ */
-
-typedef struct progress {
-  double start, shown;
-  uint64_t n_rows; /* MIEN_ROWS_UNKNOWN with a stream among the inputs */
-  bool is_shown;
-} progress;
-
-static void show_progress(void *user, const mien_run_summary *summary) {
-  static const double every_seconds = 0.2;
-  progress *p = user;
-  double now = cli_now();
-  if (now - p->shown < every_seconds) return;
-  p->shown = now;
-  p->is_shown = true;
-  double rate = (double)summary->n_rows / (now - p->start);
-  fprintf(stderr, "\r\x1b[K%" PRIu64 " rows", summary->n_rows);
-  if (p->n_rows != MIEN_ROWS_UNKNOWN)
-    fprintf(stderr, " of %" PRIu64 " (%.0f%%)", p->n_rows, 100 * (double)summary->n_rows / (double)p->n_rows);
-  fprintf(stderr, ", %.0f rows/s", rate);
-  if (p->n_rows != MIEN_ROWS_UNKNOWN) fprintf(stderr, ", %.0f s left", (double)(p->n_rows - summary->n_rows) / rate);
+static int check_top_k(const cli_run *run, const mien_model *model) {
+  const size_t n_labels = mien_model_label_count(model);
+  if (run->rows.top_k <= n_labels) return MIEN_OK;
+  return cli_usage(command, "option '--top-k': expected at most %zu, the head's labels, found %zu", n_labels,
+                   run->rows.top_k);
 }
 
-static void clear_progress(const progress *p) {
-  if (p->is_shown) fprintf(stderr, "\r\x1b[K");
+static int open_model(cli_run *run, bool has_texts, mien_model **model) {
+  int code = cli_model_open(&run->model, command, has_texts ? CLI_USE_BOTH : CLI_USE_HEAD, model);
+  return code == MIEN_OK ? check_top_k(run, *model) : code;
 }
 
-static void print_summary(const mien_run_summary *summary, double seconds) {
-  fprintf(stderr,
-          "mien: %" PRIu64 " rows, %" PRIu64 " labels, %" PRIu64
-          " bad rows in %.3f s (%.0f rows/s), dtype f32, isa %s, "
-          "%u thread%s\n",
-          summary->n_rows, summary->n_labels, summary->n_bad, seconds,
-          seconds > 0 ? (double)summary->n_rows / seconds : 0.0, summary->isa, summary->threads,
-          summary->threads == 1 ? "" : "s");
-}
+/* ---- INPUTs ------------------------------------------------------------------------------------------------------ */
 
-/* ---- The run ------------------------------------------------------------------------------------------------- */
-
-static mien_status run(cli_label_options *options, mien_model *model, const mien_inputs *inputs, mien_error *error) {
-  progress shown = {.start = cli_now()};
-  shown.shown = shown.start;
-  mien_reader *reader = NULL;
-  mien_writer *writer = NULL;
-  mien_run_summary summary = {0};
-  options->run.cancel = &cli_cancelled;
-  options->rows.inputs = inputs;
-  mien_status status =
-      mien_embedding_reader_create(inputs, mien_model_dim(model), mien_row_result_bytes(model, &options->rows),
-                                   MIEN_CHUNK_BYTES, &cli_cancelled, &reader, error);
-  if (status == MIEN_OK)
-    status = mien_writer_create(model, &options->rows, options->output, &cli_cancelled, &writer, error);
-  if (status == MIEN_OK) {
-    shown.n_rows = reader->n_rows;
-    if (!options->quiet && isatty(STDERR_FILENO)) {
-      options->run.progress = show_progress;
-      options->run.progress_user = &shown;
-    }
-    status = mien_run(model, reader, writer, &options->run, &summary, error);
-    clear_progress(&shown);
-  }
-  mien_writer_destroy(writer);
-  if (reader) reader->destroy(reader);
-  if (status == MIEN_OK && !options->quiet) print_summary(&summary, cli_now() - shown.start);
-  return status;
-}
-
-static int label(cli_label_options *options) {
-  mien_model *model = NULL;
-  int code = cli_model_open(&options->model, command, &model);
-  if (code != MIEN_OK) return code;
-  size_t n_labels = mien_model_label_count(model);
+static int label_inputs(cli_run *run) {
   mien_inputs inputs = {0};
+  mien_model *model = NULL;
   mien_error error;
-  if (options->rows.top_k > n_labels) {
-    code = cli_usage(command, "option '--top-k': expected at most %zu, the head's labels, found %zu", n_labels,
-                     options->rows.top_k);
-  } else if (mien_inputs_add(&inputs, options->inputs, options->n_inputs, options->input_format, &error) != MIEN_OK) {
+  const unsigned kinds = MIEN_INPUT_EMBEDDINGS | (cli_model_has_encoder(&run->model) ? MIEN_INPUT_TEXTS : 0);
+  int code = MIEN_OK;
+  if (mien_inputs_add(&inputs, run->inputs, run->n_inputs, run->input_format, kinds, &error) != MIEN_OK)
     code = cli_report(command, &error);
-  } else {
-    code = cli_label_check_output(options, &inputs);
-  }
-  if (code == MIEN_OK && run(options, model, &inputs, &error) != MIEN_OK) code = cli_report(command, &error);
+  const bool has_texts = code == MIEN_OK && mien_input_kind(inputs.items[0].format) == MIEN_INPUT_TEXTS;
+  if (code == MIEN_OK && !has_texts && run->text_option)
+    code = cli_usage(command, "option '%s' is for inputs of text; embeddings have no fields", run->text_option);
+  if (code == MIEN_OK && has_texts) code = cli_run_check_formats(run, &inputs);
+  if (code == MIEN_OK) code = open_model(run, has_texts, &model);
+  if (code == MIEN_OK) code = cli_run_check_output(run, &inputs);
+  if (code == MIEN_OK) code = cli_run_all(run, model, &inputs, NULL);
   mien_inputs_free(&inputs);
+  mien_model_release(model);
+  return code;
+}
+
+/* ---- --text and the prompt --------------------------------------------------------------------------------------- */
+
+/* A reader of the texts of the command line. */
+typedef struct argument_reader {
+  mien_reader base;
+  const mien_text *texts;
+  size_t n_texts, next;
+} argument_reader;
+
+static mien_status claim(mien_reader *base, mien_chunk *chunk, mien_error *error) {
+  argument_reader *reader = (argument_reader *)base;
+  size_t left = reader->n_texts - reader->next;
+  (void)error;
+  chunk->input = 0;
+  chunk->first_row = chunk->first_row_in_input = chunk->place = reader->next;
+  chunk->n_rows = left < base->chunk_rows ? left : base->chunk_rows;
+  reader->next += chunk->n_rows;
+  return MIEN_OK;
+}
+
+static mien_status fill(mien_reader *base, mien_chunk *chunk, mien_error *error) {
+  const argument_reader *reader = (const argument_reader *)base;
+  if (!mien_chunk_reserve_records(chunk, base->chunk_rows)) return mien_fail_memory(error, "texts", base->chunk_rows);
+  for (size_t i = 0; i < chunk->n_rows; i++) {
+    const mien_text *text = &reader->texts[chunk->place + i];
+    chunk->records[i] = (mien_record){.text = {text->bytes, text->size}, .line = chunk->place + i + 1};
+  }
+  return MIEN_OK;
+}
+
+static void destroy(mien_reader *base) { (void)base; }
+
+static int label_arguments(cli_label_options *options, mien_model *model) {
+  mien_input input = {(char *)"--text", MIEN_INPUT_TEXT};
+  const mien_inputs inputs = {&input, 1, 1};
+  argument_reader reader = {.base = {.claim = claim,
+                                     .fill = fill,
+                                     .destroy = destroy,
+                                     .inputs = &inputs,
+                                     .has_texts = true,
+                                     .chunk_rows = MIEN_TEXT_CHUNK_ROWS,
+                                     .n_rows = options->n_texts},
+                            .texts = options->texts,
+                            .n_texts = options->n_texts};
+  int code = cli_run_check_output(&options->run, &inputs);
+  return code == MIEN_OK ? cli_run_all(&options->run, model, &inputs, &reader.base) : code;
+}
+
+static int label_texts(cli_label_options *options) {
+  cli_run *run = &options->run;
+  mien_model *model = NULL;
+  int code = open_model(run, true, &model);
+  if (code == MIEN_OK && options->is_prompt)
+    code = cli_prompt(run, model);
+  else if (code == MIEN_OK && run->rows.format == MIEN_OUTPUT_TEXT)
+    code = cli_show_texts(run, model, options->texts, options->n_texts);
+  else if (code == MIEN_OK)
+    code = label_arguments(options, model);
   mien_model_release(model);
   return code;
 }
@@ -101,8 +111,10 @@ int cli_label(int argc, char **argv) {
   int code = cli_label_parse(&options, argc, argv);
   if (code == MIEN_OK) {
     cli_catch_signals();
-    code = options.help ? cli_label_help() : label(&options);
+    code = options.run.help       ? cli_label_help()
+           : options.run.n_inputs ? label_inputs(&options.run)
+                                  : label_texts(&options);
   }
-  cli_model_free(&options.model);
+  cli_label_free(&options);
   return code;
 }

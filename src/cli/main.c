@@ -14,9 +14,12 @@ static const struct command {
   int (*run)(int argc, char **argv);
   const char *summary;
 } commands[] = {
-    {"label", cli_label, "label embeddings with a head"},
+    {"label", cli_label, "label texts, or embeddings"},
+    {"embed", cli_embed, "make embeddings of texts"},
+    {"tokenize", cli_tokenize, "make token ids of texts"},
+    {"pull", cli_pull, "fetch an encoder into the user's cache"},
     {"inspect", cli_inspect, "show what a model is, or this CPU's instruction sets"},
-    {"bench", cli_bench, "measure the head's speed beside what this machine can do"},
+    {"bench", cli_bench, "measure speed beside what this machine can do"},
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
@@ -24,7 +27,7 @@ enum { N_COMMANDS = sizeof commands / sizeof *commands };
 static int help(void) {
   printf("Usage: mien COMMAND [OPTION]... [ARGUMENT]...\n"
          "\n"
-         "Turns sentence embeddings into labels, many a row, each with a threshold of its own.\n"
+         "Turns texts, or sentence embeddings, into labels, many a row, each with a threshold of its own.\n"
          "\n"
          "Commands:\n");
   for (size_t i = 0; i < N_COMMANDS; i++) printf("  %-10s %s\n", commands[i].name, commands[i].summary);
@@ -35,7 +38,7 @@ static int help(void) {
          "\n"
          "Environment:\n"
          "  MIEN_ISA   the instruction set to run, of those 'mien inspect --cpu' lists; default: the best available\n"
-         "  NO_COLOR   set to anything: no colours on a terminal\n"
+         "  NO_COLOR   not empty: no colours on a terminal\n"
          "\n"
          "Exit codes: 0 done, 1 a bug, 2 usage, 3 bad input, 4 memory, disk or device missing, 5 interrupted.\n");
   return cli_flush_stdout();

@@ -3,23 +3,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "base/memory.h"
 #include "base/status.h"
 #include "cli/cli.h"
+#include "cli/encoder_path.h"
+
+/* What runs when nothing is named: this encoder and the head that mien ships for it. */
+static const char default_encoder[] = "BAAI/bge-small-en-v1.5";
 
 const char cli_model_help[] =
     "Model:\n"
+    "  --encoder E           what makes embeddings of texts: a sentence-transformers folder of a BERT, a BERT ONNX "
+    "file\n"
+    "                        with its tokenizer.json beside it, or a Hugging Face id\n"
     "  --head PATH           an ONNX file, or a folder with a model.onnx in it\n"
-    "  --model PATH          a folder with a whole model; of this version's models, a head\n"
-    "                        default of both: the model that mien ships\n"
+    "  --model PATH          a folder with a whole model: a head, and an encoder where it has a config.json\n"
+    "                        default of all: BAAI/bge-small-en-v1.5 and the head that mien ships for it; with\n"
+    "                        --encoder alone, the head of that name if one is shipped\n"
     "  --thresholds FILE     a JSON object {label: number in [0, 1]} with exactly the head's labels\n"
     "  --threshold X         one threshold in [0, 1] for all labels\n"
     "  --threshold LABEL=X   one label's threshold, over all others; may be repeated\n"
     "                        default: thresholds.json beside the head, else 0.5 with a warning\n"
     "  --labels FILE         a label a line, for a head whose one output has no class labels\n"
-    "  --dtype f32           what the head runs in; f32 (fp32) is what this version has. Default: f32\n";
+    "  --dtype f32           what the model runs in; f32 (fp32) is what this version has. Default: f32\n";
+
+const char cli_encoder_help[] = "  --encoder E           a sentence-transformers folder of a BERT, a BERT ONNX file "
+                                "with its tokenizer.json beside\n"
+                                "                        it, or a Hugging Face id. Default: BAAI/bge-small-en-v1.5\n";
 
 static int set_once(const char *command, const char **field, const char *option, const char *value) {
   if (*field) return cli_usage(command, "option '%s' is given twice", option);
@@ -79,32 +91,22 @@ int cli_model_option(cli_model *arguments, const char *command, int opt, const c
   case CLI_LABELS: return set_once(command, &arguments->labels_path, "--labels", value);
   case CLI_THRESHOLD: return set_threshold(arguments, command, value);
   case CLI_DTYPE: return check_dtype(command, value);
-  case CLI_ENCODER:
-    return cli_usage(command, "option '--encoder': encoders are not supported by this version; inputs are embeddings");
+  case CLI_ENCODER: return set_once(command, &arguments->encoder, "--encoder", value);
   default: return cli_usage(command, "unknown option");
   }
 }
 
-/* The shipped model, beside an installed command or above one in its build folder. */
+/* The shipped head: of the encoder that is named, by its last name, or of the default one. */
 static const char *default_path(cli_model *arguments) {
-  static const char *const places[] = {"/../share/mien/models", "/../models", "/../../models"};
-  static const char name[] = "/heads/all-MiniLM-L6-v2";
-  if (arguments->default_path[0]) return arguments->default_path;
-  char command[2048];
-  ssize_t length = readlink("/proc/self/exe", command, sizeof command - 1);
-  if (length <= 0) return NULL;
-  command[length] = '\0';
-  *strrchr(command, '/') = '\0';
-  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-    char *path = arguments->default_path;
-    snprintf(path, sizeof arguments->default_path, "%s%s%s", command, places[i], name);
-    char *plain = realpath(path, NULL);
-    bool found = plain && strlen(plain) < sizeof arguments->default_path;
-    strcpy(path, found ? plain : "");
-    free(plain);
-    if (found) return path;
-  }
-  return NULL;
+  char *path = arguments->default_path, name[256];
+  if (path[0]) return path;
+  const char *encoder = arguments->encoder ? arguments->encoder : default_encoder, *end = encoder + strlen(encoder);
+  while (end > encoder && end[-1] == '/') end--;
+  const char *last = end;
+  while (last > encoder && last[-1] != '/') last--;
+  const int length = snprintf(name, sizeof name, "heads/%.*s", (int)(end - last), last);
+  const bool is_plain = end > last && length < (int)sizeof name && last[0] != '.';
+  return is_plain && cli_shipped(name, path, sizeof arguments->default_path) ? path : NULL;
 }
 
 const char *cli_model_path(cli_model *arguments) {
@@ -112,32 +114,74 @@ const char *cli_model_path(cli_model *arguments) {
   return arguments->model ? arguments->model : default_path(arguments);
 }
 
-int cli_model_open(cli_model *arguments, const char *command, mien_model **model) {
+/* ---- The encoder ------------------------------------------------------------------------------------------------- */
+
+bool cli_model_has_encoder(const cli_model *arguments) {
+  struct stat info;
+  char config[4096];
+  if (arguments->encoder || (!arguments->head && !arguments->model)) return true;
+  return arguments->model && snprintf(config, sizeof config, "%s/config.json", arguments->model) < (int)sizeof config &&
+         stat(config, &info) == 0;
+}
+
+const char *cli_model_encoder_path(const cli_model *arguments) { return arguments->encoder_path; }
+
+/* Finds what --encoder names. */
+static int resolve_encoder(cli_model *arguments, const char *command) {
+  const char *given = arguments->encoder ? arguments->encoder : arguments->model ? arguments->model : default_encoder;
+  mien_error error;
+  mien_free(arguments->encoder_path);
+  arguments->encoder_path = NULL;
+  return cli_encoder_path(given, &arguments->encoder_path, &error) == MIEN_OK ? MIEN_OK : cli_report(command, &error);
+}
+
+/* ---- Opening ----------------------------------------------------------------------------------------------------- */
+
+static int check_options(const cli_model *arguments, const char *command, cli_model_use use) {
   if (arguments->head && arguments->model)
     return cli_usage(command, "options '--head' and '--model' exclude each other");
   if (arguments->thresholds_path && arguments->has_threshold)
     return cli_usage(command, "options '--thresholds' and '--threshold X' exclude each other");
-  const char *path = cli_model_path(arguments);
-  if (!path) return cli_usage(command, "no model was shipped with this command: use --head");
-  mien_model_options options = {
+  if (use == CLI_USE_HEAD && arguments->encoder)
+    return cli_usage(command, "option '--encoder' is for inputs of text; these are embeddings");
+  if (use == CLI_USE_BOTH && !cli_model_has_encoder(arguments))
+    return cli_usage(command, "texts need an encoder, which a head alone is without: say --encoder");
+  return MIEN_OK;
+}
+
+static void warn_of_thresholds(const mien_model *model, const char *path) {
+  mien_error error;
+  if (mien_model_label_count(model) == 0 || mien_model_thresholds_from(model) != MIEN_THRESHOLDS_DEFAULT) return;
+  (void)mien_fail(&error, MIEN_OK, "%s: no thresholds given, no thresholds.json beside it: 0.5 for every label", path);
+  fprintf(stderr, "mien: warning: %s\n", error.message);
+}
+
+int cli_model_open(cli_model *arguments, const char *command, cli_model_use use, mien_model **model) {
+  int code = check_options(arguments, command, use);
+  if (code == MIEN_OK && use != CLI_USE_HEAD) code = resolve_encoder(arguments, command);
+  if (code != MIEN_OK) return code;
+  const char *path = use == CLI_USE_ENCODER ? NULL : cli_model_path(arguments);
+  if (use != CLI_USE_ENCODER && !path && arguments->encoder)
+    return cli_usage(command, "no head is shipped for encoder '%s': use --head", arguments->encoder);
+  if (use != CLI_USE_ENCODER && !path) return cli_usage(command, "no model was shipped with this command: use --head");
+  const mien_model_options options = {
       .size = sizeof options,
       .thresholds_path = arguments->thresholds_path,
       .threshold = arguments->has_threshold ? &arguments->threshold : NULL,
       .overrides = arguments->overrides,
       .n_overrides = arguments->n_overrides,
       .labels_path = arguments->labels_path,
+      .encoder_path = cli_model_encoder_path(arguments),
+      .max_tokens = arguments->max_tokens,
   };
   mien_error error;
   if (mien_model_open(path, &options, model, &error) != MIEN_OK) return cli_report(command, &error);
-  if (mien_model_thresholds_from(*model) == MIEN_THRESHOLDS_DEFAULT) {
-    (void)mien_fail(&error, MIEN_OK, "%s: no thresholds given, no thresholds.json beside it: 0.5 for every label",
-                    path);
-    fprintf(stderr, "mien: warning: %s\n", error.message);
-  }
+  warn_of_thresholds(*model, path);
   return MIEN_OK;
 }
 
 void cli_model_free(cli_model *arguments) {
   for (size_t i = 0; i < arguments->n_overrides; i++) mien_free((char *)arguments->overrides[i].label);
   free(arguments->overrides);
+  mien_free(arguments->encoder_path);
 }

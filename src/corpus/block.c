@@ -1,36 +1,123 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A worker's piece of the run: its memory, and why a row of it is bad. */
+/* A worker's piece of the run: its memory, the model run over it, and why a row of it is bad. */
 #include "corpus/block.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
 #include "base/memory.h"
 
-mien_status mien_block_init(mien_block *block, const mien_reader *reader, const mien_model *model, bool with_scores,
-                            mien_error *error) {
-  size_t rows = reader->chunk_rows, n_labels = mien_model_label_count(model), words = mien_model_words(model), scores;
-  if (!mien_size_mul(n_labels, sizeof(float), &scores)) return mien_fail_memory(error, "scores", SIZE_MAX);
+static bool allocate_results(mien_block *block, size_t rows, size_t words, bool with_scores) {
+  mien_results *results = &block->results;
+  results->size = sizeof *results;
+  results->status = mien_alloc(rows, sizeof(mien_row_status));
+  bool done = results->status != NULL;
+  size_t numbers;
+  if (block->content == MIEN_ROWS_EMBEDDINGS) {
+    results->embeddings = mien_size_mul(rows, block->dim, &numbers) ? mien_alloc(numbers, sizeof(float)) : NULL;
+    return done && results->embeddings;
+  }
+  if (block->content == MIEN_ROWS_TOKENS) return done;
+  results->words = mien_alloc(rows, words * sizeof(uint32_t));
+  block->order = mien_alloc(block->n_labels_of_model, sizeof *block->order);
+  done = done && results->words && block->order;
+  if (!with_scores) return done;
+  results->scores = mien_size_mul(rows, block->n_labels_of_model, &numbers) ? mien_alloc(numbers, sizeof(float)) : NULL;
+  return done && results->scores;
+}
+
+mien_status mien_block_init(mien_block *block, const mien_reader *reader, const mien_model *model,
+                            mien_row_content content, bool with_scores, mien_error *error) {
+  const size_t rows = reader->chunk_rows;
+  block->content = content;
   block->dim = mien_model_dim(model);
-  block->results.size = sizeof block->results;
-  block->chunk.data = mien_alloc(reader->chunk_bytes, 1);
-  block->results.words = mien_alloc(rows, words * sizeof(uint32_t));
-  block->results.status = mien_alloc(rows, sizeof(mien_row_status));
-  block->order = mien_alloc(n_labels, sizeof *block->order);
-  if (with_scores) block->results.scores = mien_alloc(rows, scores);
-  bool complete = block->chunk.data && block->results.words && block->results.status && block->order &&
-                  (!with_scores || block->results.scores);
-  return complete ? MIEN_OK : mien_fail_memory(error, "a worker's block", reader->chunk_bytes + rows * scores);
+  block->n_labels_of_model = mien_model_label_count(model);
+  if (reader->has_texts)
+    block->texts = mien_alloc(rows, sizeof *block->texts);
+  else
+    block->chunk.data = mien_alloc(reader->chunk_bytes, 1);
+  bool complete =
+      (block->texts || block->chunk.data) && allocate_results(block, rows, mien_model_words(model), with_scores);
+  return complete ? MIEN_OK : mien_fail_memory(error, "a worker's block", reader->chunk_bytes);
 }
 
 void mien_block_free(mien_block *block) {
   mien_free(block->chunk.data);
+  mien_chunk_free(&block->chunk);
   mien_free(block->results.words);
   mien_free(block->results.scores);
+  mien_free(block->results.embeddings);
   mien_free(block->results.status);
   mien_free(block->order);
+  mien_free(block->texts);
+  mien_free(block->ids);
   mien_buffer_free(&block->text);
 }
+
+/* ---- Running ----------------------------------------------------------------------------------------------------- */
+
+/* Puts the good texts side by side; returns how many. */
+static size_t gather(mien_block *block) {
+  size_t n = 0;
+  for (size_t i = 0; i < block->chunk.n_rows; i++) {
+    const mien_record *record = &block->chunk.records[i];
+    if (!record->problem) block->texts[n++] = (mien_text){record->text.bytes, record->text.size};
+  }
+  return n;
+}
+
+static void move_row(void *rows, size_t row_bytes, size_t to, size_t from) {
+  if (rows && to != from) memcpy((char *)rows + to * row_bytes, (char *)rows + from * row_bytes, row_bytes);
+}
+
+static void set_nan(float *rows, size_t n, size_t row) {
+  for (size_t i = 0; rows && i < n; i++) rows[row * n + i] = NAN;
+}
+
+/* Moves the results of `n` good rows to where these stand among all: from the last one down, so that none is
+ * overwritten before it has moved. */
+static void scatter(mien_block *block, size_t n) {
+  mien_results *results = &block->results;
+  const size_t n_labels = block->n_labels_of_model, words = (n_labels + 31) / 32;
+  for (size_t row = block->chunk.n_rows; row-- > 0;) {
+    if (!block->chunk.records[row].problem) {
+      n--;
+      move_row(results->words, words * sizeof(uint32_t), row, n);
+      move_row(results->scores, n_labels * sizeof(float), row, n);
+      move_row(results->embeddings, block->dim * sizeof(float), row, n);
+      results->status[row] = results->status[n];
+    } else {
+      if (results->words) memset(results->words + row * words, 0, words * sizeof(uint32_t));
+      set_nan(results->scores, n_labels, row);
+      set_nan(results->embeddings, block->dim, row);
+      results->status[row] = MIEN_ROW_NOT_FINITE;
+      results->n_bad++;
+    }
+  }
+}
+
+static mien_status run_texts(mien_block *block, mien_session *session, mien_error *error) {
+  const size_t n = gather(block);
+  mien_status status = MIEN_OK;
+  block->results.n_bad = block->results.n_truncated = 0;
+  if (block->content == MIEN_ROWS_TOKENS)
+    memset(block->results.status, MIEN_ROW_OK, n);
+  else if (block->content == MIEN_ROWS_EMBEDDINGS)
+    status = mien_embed_texts(session, block->texts, n, &block->results, error);
+  else
+    status = mien_label_texts(session, block->texts, n, &block->results, error);
+  if (status == MIEN_OK && n < block->chunk.n_rows) scatter(block, n);
+  return status;
+}
+
+mien_status mien_block_run(mien_block *block, mien_session *session, mien_error *error) {
+  if (block->texts) return run_texts(block, session, error);
+  const mien_rows rows = {.size = sizeof rows, .data = block->chunk.data, .dtype = block->chunk.dtype};
+  return mien_label_embeddings(session, &rows, block->chunk.n_rows, &block->results, error);
+}
+
+/* ---- Bad rows ---------------------------------------------------------------------------------------------------- */
 
 /* Sign, infinity and NaN of a binary16 are those of the binary32 with the same top bits. */
 static double half_class(uint16_t bits) {
@@ -46,7 +133,19 @@ static double number_at(const mien_chunk *chunk, size_t index) {
   }
 }
 
-void mien_block_explain(const mien_block *block, size_t row, char *out, size_t capacity) {
+static void explain_text(const mien_record *record, bool with_line, char out[MIEN_EXPLANATION_BYTES]) {
+  const char *problem = record->problem ? record->problem : "its embedding is not finite";
+  if (with_line)
+    snprintf(out, MIEN_EXPLANATION_BYTES, "line %" PRIu64 ": %s", record->line, problem);
+  else
+    snprintf(out, MIEN_EXPLANATION_BYTES, "%s", problem);
+}
+
+void mien_block_explain(const mien_block *block, size_t row, bool with_line, char out[MIEN_EXPLANATION_BYTES]) {
+  if (block->texts) {
+    explain_text(&block->chunk.records[row], with_line, out);
+    return;
+  }
   for (size_t i = 0; i < block->dim; i++) {
     double number = number_at(&block->chunk, row * block->dim + i);
     const char *words = isnan(number)              ? "NaN"
@@ -54,8 +153,8 @@ void mien_block_explain(const mien_block *block, size_t row, char *out, size_t c
                         : !isfinite((float)number) ? "beyond float32"
                                                    : NULL;
     if (!words) continue;
-    snprintf(out, capacity, "column %zu is %s", i, words);
+    snprintf(out, MIEN_EXPLANATION_BYTES, "column %zu is %s", i, words);
     return;
   }
-  snprintf(out, capacity, "a sum of the row is beyond float32");
+  snprintf(out, MIEN_EXPLANATION_BYTES, "a sum of the row is beyond float32");
 }

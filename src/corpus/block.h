@@ -6,21 +6,42 @@
 #include "corpus/buffer.h"
 #include "corpus/reader.h"
 
+/* What a run makes of rows. */
+typedef enum mien_row_content {
+  MIEN_ROWS_LABELS,
+  MIEN_ROWS_EMBEDDINGS, /* of texts */
+  MIEN_ROWS_TOKENS,     /* of texts; made as they are written */
+} mien_row_content;
+
 typedef struct mien_block {
   mien_chunk chunk;
-  mien_results results; /* words and status always, scores where the writer needs them */
+  mien_row_content content;
+  size_t dim, n_labels_of_model;
+  mien_results results; /* status always; words and, where the writer needs them, scores; or embeddings */
   uint64_t *order;      /* [L] scratch of the choice of labels */
-  mien_buffer text;     /* what the writer formatted */
-  uint64_t n_labels;    /* given to the chunk's rows */
-  size_t dim;
+  mien_text *texts;     /* [rows] scratch: the good ones */
+  int32_t *ids;         /* [ids_capacity] scratch of a text's tokens */
+  size_t ids_capacity;
+  mien_buffer text;  /* what the writer formatted */
+  uint64_t n_labels; /* given to the chunk's rows */
+  uint64_t n_tokens; /* written of them */
 } mien_block;
 
-/* Memory for chunks of `reader` and results of `model`; *block starts as zeros and is freed after a failure too. */
+/* Memory for chunks of `reader` and their results; *block starts as zeros and is freed after a failure too. */
 MIEN_MUST_USE mien_status mien_block_init(mien_block *block, const mien_reader *reader, const mien_model *model,
-                                          bool with_scores, mien_error *error);
+                                          mien_row_content content, bool with_scores, mien_error *error);
 void mien_block_free(mien_block *block);
 
-/* Why a bad row is bad, "column 3 is NaN"; cut to `capacity`, NUL-terminated. */
-void mien_block_explain(const mien_block *block, size_t row, char *out, size_t capacity);
+/* Runs the model over a filled chunk. A row without a text is as one that is not finite: no labels, NaN. */
+MIEN_MUST_USE mien_status mien_block_run(mien_block *block, mien_session *session, mien_error *error);
+
+static inline bool mien_block_is_bad(const mien_block *block, size_t row) {
+  return block->results.status[row] == MIEN_ROW_NOT_FINITE;
+}
+
+enum { MIEN_EXPLANATION_BYTES = 320 };
+
+/* Why a bad row is bad, NUL-terminated: "column 3 is NaN"; of texts, "line 8: …" with_line. */
+void mien_block_explain(const mien_block *block, size_t row, bool with_line, char out[MIEN_EXPLANATION_BYTES]);
 
 #endif

@@ -27,12 +27,16 @@ static inline void mien_buffer_put(mien_buffer *buffer, const void *bytes, size_
 }
 
 /* `text` as a JSON string with its quotes, bytes that are not UTF-8 shown as U+FFFD; false without memory. */
-bool mien_buffer_append_json(mien_buffer *buffer, const char *text);
+bool mien_buffer_append_json(mien_buffer *buffer, const char *text, size_t size);
 
 /* `text` as a field of RFC 4180: quoted when it has to be. */
-bool mien_buffer_append_csv(mien_buffer *buffer, const char *text);
+bool mien_buffer_append_csv(mien_buffer *buffer, const char *text, size_t size);
 
-/* `text` with control characters as '?', for people. */
-bool mien_buffer_append_plain(mien_buffer *buffer, const char *text);
+/*
+ * `text` as one line of at most `columns` (at least 1) of a terminal, an ellipsis where it is cut: white space is a
+ * space, other control characters and bytes that are not UTF-8 are U+FFFD, and what turns the direction of writing is
+ * left out. Adds the columns taken to *used.
+ */
+bool mien_buffer_append_shown(mien_buffer *buffer, const char *text, size_t size, size_t columns, size_t *used);
 
 #endif

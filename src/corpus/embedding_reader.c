@@ -62,8 +62,9 @@ static mien_status claim(mien_reader *base, mien_chunk *chunk, mien_error *error
     mien_source *source = reader->source;
     chunk->dtype = source->dtype;
     chunk->first_row_in_input = source->next_row;
-    status = source->is_file ? claim_from_file(reader, chunk)
-                             : mien_source_stream_rows(source, chunk->data, base->chunk_rows, &chunk->n_rows, error);
+    status = source->stream.is_file
+                 ? claim_from_file(reader, chunk)
+                 : mien_source_stream_rows(source, chunk->data, base->chunk_rows, &chunk->n_rows, error);
     if (status != MIEN_OK) return status;
     if (chunk->n_rows > 0) {
       chunk->first_row = reader->next_row;
@@ -79,8 +80,8 @@ static mien_status fill(mien_reader *base, mien_chunk *chunk, mien_error *error)
   (void)base;
   mien_source *source = chunk->source;
   if (!source) return MIEN_OK; /* a stream: claim has read it */
-  mien_status status =
-      mien_file_read_at(source->fd, source->name, chunk->place, chunk->data, chunk->n_rows * source->row_bytes, error);
+  mien_status status = mien_file_read_at(source->stream.fd, source->stream.name, chunk->place, chunk->data,
+                                         chunk->n_rows * source->row_bytes, error);
   chunk->source = NULL;
   mien_source_release(source);
   return status;
@@ -95,7 +96,7 @@ static void destroy(mien_reader *base) {
 static mien_status check_inputs(embedding_reader *reader, mien_error *error) {
   const mien_inputs *inputs = reader->base.inputs;
   for (size_t i = 0; i < inputs->count; i++) {
-    if (!mien_source_is_file(inputs->items[i].path)) {
+    if (!mien_stream_is_file(inputs->items[i].path)) {
       reader->base.n_rows = MIEN_ROWS_UNKNOWN;
       continue;
     }

@@ -9,9 +9,16 @@
 
 typedef enum mien_input_format {
   MIEN_INPUT_BY_ENDING,
-  MIEN_INPUT_NPY, /* .npy */
-  MIEN_INPUT_F32, /* raw little-endian float32, rows of the head's dimension */
+  MIEN_INPUT_NPY,   /* .npy */
+  MIEN_INPUT_F32,   /* raw little-endian float32, rows of the head's dimension */
+  MIEN_INPUT_TEXT,  /* .txt .text: a line a row */
+  MIEN_INPUT_JSONL, /* .jsonl .ndjson */
+  MIEN_INPUT_CSV,   /* .csv */
+  MIEN_INPUT_TSV,   /* .tsv */
 } mien_input_format;
+
+/* What inputs hold; a set of them is what a run can read. */
+enum { MIEN_INPUT_EMBEDDINGS = 1, MIEN_INPUT_TEXTS = 2 };
 
 typedef struct mien_input {
   char *path;               /* "-" is standard input */
@@ -24,14 +31,18 @@ typedef struct mien_inputs {
 } mien_inputs;
 
 /*
- * Adds what each of `arguments` stands for, in order: "-"; an existing file; a folder: its files that end in .npy or
- * .f32, or with a format given all of them, by name, hidden ones and subfolders aside; else a glob pattern, sorted.
- * An argument that stands for nothing, or for text, is MIEN_INPUT. *inputs starts as zeros and is freed by the caller,
- * after a failure too.
+ * Adds what each of `arguments` stands for, in order: "-" (text unless a format is given); an existing file; a folder:
+ * its files with endings of what the run can read (`kinds`), or with a format given all of them, by name, hidden ones
+ * and subfolders aside; else a glob pattern, sorted. An argument that stands for nothing, or for what the run can't
+ * read, is MIEN_INPUT; texts and embeddings in one run are MIEN_ARGUMENT. *inputs starts as zeros and is freed by the
+ * caller, after a failure too.
  */
 MIEN_MUST_USE mien_status mien_inputs_add(mien_inputs *inputs, char *const *arguments, size_t n_arguments,
-                                          mien_input_format format, mien_error *error);
+                                          mien_input_format format, unsigned kinds, mien_error *error);
 void mien_inputs_free(mien_inputs *inputs);
+
+/* MIEN_INPUT_EMBEDDINGS or MIEN_INPUT_TEXTS. */
+unsigned mien_input_kind(mien_input_format format);
 
 /* How a path is called in messages: itself, or "stdin" for "-". */
 const char *mien_input_name(const char *path);

@@ -189,7 +189,7 @@ static mien_status write_all(mien_output *output, const char *bytes, size_t size
   return MIEN_OK;
 }
 
-static mien_status flush(mien_output *output, mien_error *error) {
+mien_status mien_output_flush(mien_output *output, mien_error *error) {
   size_t size = output->gathered;
   output->gathered = 0;
   return write_all(output, output->bytes, size, error);
@@ -198,7 +198,7 @@ static mien_status flush(mien_output *output, mien_error *error) {
 mien_status mien_output_write(mien_output *output, const void *bytes, size_t size, mien_error *error) {
   if (size == 0) return MIEN_OK;
   if (size > GATHERED_BYTES - output->gathered) {
-    mien_status status = flush(output, error);
+    mien_status status = mien_output_flush(output, error);
     if (status != MIEN_OK) return status;
   }
   if (size > GATHERED_BYTES) return write_all(output, bytes, size, error);
@@ -208,7 +208,7 @@ mien_status mien_output_write(mien_output *output, const void *bytes, size_t siz
 }
 
 mien_status mien_output_patch(mien_output *output, uint64_t offset, const void *bytes, size_t size, mien_error *error) {
-  mien_status status = flush(output, error);
+  mien_status status = mien_output_flush(output, error);
   const char *at = bytes;
   /* Devices that seek (/dev/null) have nothing that could be patched. */
   while (output->is_regular && status == MIEN_OK && size > 0) {
@@ -223,7 +223,7 @@ mien_status mien_output_patch(mien_output *output, uint64_t offset, const void *
 }
 
 mien_status mien_output_close(mien_output *output, mien_error *error) {
-  mien_status status = flush(output, error);
+  mien_status status = mien_output_flush(output, error);
   if (status != MIEN_OK) return status;
   /* Network file systems report at close what they could not write; stdout itself stays open for its owner. */
   int fd = output->owns_fd ? output->fd : dup(output->fd);

@@ -32,6 +32,9 @@ bool mien_output_is_same_file(const char *output_path, const char *path);
 /* Appends; small writes are gathered. */
 MIEN_MUST_USE mien_status mien_output_write(mien_output *output, const void *bytes, size_t size, mien_error *error);
 
+/* Writes what is gathered: what reads the output waits for it. */
+MIEN_MUST_USE mien_status mien_output_flush(mien_output *output, mien_error *error);
+
 /* Writes over `size` bytes at `offset` from where the output began, all of which were written before. */
 MIEN_MUST_USE mien_status mien_output_patch(mien_output *output, uint64_t offset, const void *bytes, size_t size,
                                             mien_error *error);

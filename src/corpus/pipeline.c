@@ -10,6 +10,13 @@
 #include "base/threads.h"
 #include "corpus/cancel.h"
 
+size_t mien_text_chunk_rows(size_t result_bytes) {
+  enum { MOST_RESULTS = 2 << 20, FEWEST_ROWS = 16 };
+  size_t rows = MOST_RESULTS / (result_bytes ? result_bytes : 1);
+  if (rows > MIEN_TEXT_CHUNK_ROWS) rows = MIEN_TEXT_CHUNK_ROWS;
+  return rows < FEWEST_ROWS ? FEWEST_ROWS : rows;
+}
+
 typedef struct run run;
 
 typedef struct worker {
@@ -95,24 +102,28 @@ static mien_status label(run *r, worker *w, mien_error *error) {
   mien_block *block = &w->block;
   mien_status status = r->reader->fill(r->reader, &block->chunk, error);
   if (status != MIEN_OK) return status;
-  mien_rows rows = {.size = sizeof rows, .data = block->chunk.data, .dtype = block->chunk.dtype};
-  status = mien_label_embeddings(w->session, &rows, block->chunk.n_rows, &block->results, error);
+  status = mien_block_run(block, w->session, error);
+  if (status == MIEN_CANCELLED) return mien_fail(error, MIEN_CANCELLED, "interrupted");
   if (status != MIEN_OK) return status;
   return mien_row_format_run(mien_writer_rows(r->writer), block, error);
 }
 
-/* "NAME: row 3 (row 103 of all): not finite: column 5 is NaN", and what is left of the message. */
+/* "NAME: row 3 (row 103 of all): not finite: column 5 is NaN", of texts "NAME:8: …", and what is left of the message.
+ */
 static mien_status fail_bad_row(const run *r, const mien_block *block, size_t row, uint64_t found, mien_error *error) {
-  char explanation[128], of_all[64] = "", limit[96] = "";
-  mien_block_explain(block, row, explanation, sizeof explanation);
+  char explanation[MIEN_EXPLANATION_BYTES], of_all[64] = "", limit[96] = "";
+  mien_block_explain(block, row, false, explanation);
   const mien_inputs *inputs = r->reader->inputs;
-  if (inputs->count > 1) snprintf(of_all, sizeof of_all, " (row %" PRIu64 " of all)", block->chunk.first_row + row);
+  const char *name = mien_input_name(inputs->items[block->chunk.input].path);
   if (!r->options->fail_on_bad)
     snprintf(limit, sizeof limit, ": expected at most %" PRIu64 " bad rows, found %" PRIu64, r->options->max_bad,
              found);
-  return mien_fail(error, MIEN_INPUT, "%s: row %" PRIu64 "%s: not finite: %s%s",
-                   mien_input_name(inputs->items[block->chunk.input].path), block->chunk.first_row_in_input + row,
-                   of_all, explanation, limit);
+  if (r->reader->has_texts)
+    return mien_fail(error, MIEN_INPUT, "%s:%" PRIu64 ": %s%s", name, block->chunk.records[row].line, explanation,
+                     limit);
+  if (inputs->count > 1) snprintf(of_all, sizeof of_all, " (row %" PRIu64 " of all)", block->chunk.first_row + row);
+  return mien_fail(error, MIEN_INPUT, "%s: row %" PRIu64 "%s: not finite: %s%s", name,
+                   block->chunk.first_row_in_input + row, of_all, explanation, limit);
 }
 
 /* Fails with the bad row that passes the limit, where there is one. */
@@ -121,7 +132,7 @@ static mien_status check_bad_rows(run *r, const mien_block *block, mien_error *e
   r->summary.n_bad += block->results.n_bad;
   if (r->summary.n_bad <= limit) return MIEN_OK;
   for (size_t i = 0; i < block->chunk.n_rows; i++) {
-    if (block->results.status[i] == MIEN_ROW_OK || ++before <= limit) continue;
+    if (!mien_block_is_bad(block, i) || ++before <= limit) continue;
     return fail_bad_row(r, block, i, before, error);
   }
   return mien_fail(error, MIEN_INTERNAL, "bad rows were counted but not marked");
@@ -134,6 +145,9 @@ static mien_status write_block(run *r, const worker *w, mien_error *error) {
   if (status != MIEN_OK) return status;
   r->summary.n_rows += w->block.chunk.n_rows;
   r->summary.n_labels += w->block.n_labels;
+  r->summary.n_tokens += w->block.n_tokens;
+  r->summary.n_truncated += w->block.results.n_truncated;
+  r->summary.n_bytes += w->block.chunk.n_bytes;
   if (r->options->progress) r->options->progress(r->options->progress_user, &r->summary);
   return MIEN_OK;
 }
@@ -165,10 +179,17 @@ static void destroy(run *r) {
   mien_free(r);
 }
 
+/* More workers than chunks would have nothing to do. */
+static uint64_t most_chunks(const mien_reader *reader) {
+  if (reader->n_rows != MIEN_ROWS_UNKNOWN) return reader->n_rows / reader->chunk_rows + 1;
+  if (!reader->has_texts || reader->n_bytes == MIEN_BYTES_UNKNOWN) return UINT64_MAX;
+  return reader->n_bytes / MIEN_LEAST_CHUNK_BYTES + 1;
+}
+
 static run *create(mien_reader *reader, mien_writer *writer, const mien_run_options *options, mien_error *error) {
   unsigned threads = options->threads > 0 ? options->threads : 1;
-  uint64_t chunks = reader->n_rows / reader->chunk_rows + 1;
-  if (reader->n_rows != MIEN_ROWS_UNKNOWN && threads > chunks) threads = (unsigned)chunks;
+  uint64_t most = most_chunks(reader);
+  if (threads > most) threads = (unsigned)most;
   size_t bytes = sizeof(run) + threads * sizeof(worker);
   run *r = mien_alloc(1, bytes);
   if (!r) {
@@ -185,15 +206,26 @@ static run *create(mien_reader *reader, mien_writer *writer, const mien_run_opti
   return r;
 }
 
+/* A session's progress: a chunk of texts can take seconds, too long to wait for its end when the run is cancelled. */
+static int is_cancelled(void *user, size_t done, size_t n) {
+  (void)done, (void)n;
+  const run *r = user;
+  return mien_is_cancelled(r->options->cancel);
+}
+
 static mien_status start_workers(run *r, mien_model *model, mien_error *error) {
-  bool with_scores = mien_row_format_needs_scores(mien_writer_rows(r->writer));
+  const mien_row_format *rows = mien_writer_rows(r->writer);
+  const mien_row_content content = rows->options.content;
   mien_status status = MIEN_OK;
   for (unsigned i = 0; status == MIEN_OK && i < r->threads; i++) {
-    mien_session_options options = {.size = sizeof options, .threads = 1};
-    status = mien_session_create(model, &options, &r->workers[i].session, error);
-    if (status == MIEN_OK) status = mien_block_init(&r->workers[i].block, r->reader, model, with_scores, error);
+    mien_session_options options = {.size = sizeof options, .threads = 1, .progress = is_cancelled, .progress_user = r};
+    /* Tokens need no more than the model. */
+    if (content != MIEN_ROWS_TOKENS) status = mien_session_create(model, &options, &r->workers[i].session, error);
+    if (status == MIEN_OK)
+      status =
+          mien_block_init(&r->workers[i].block, r->reader, model, content, mien_row_format_needs_scores(rows), error);
   }
-  if (status == MIEN_OK) r->summary.isa = mien_session_isa(r->workers[0].session);
+  if (status == MIEN_OK && content != MIEN_ROWS_TOKENS) r->summary.isa = mien_session_isa(r->workers[0].session);
   return status;
 }
 

@@ -1,31 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Results of a chunk as bytes of the output: jsonl, csv, npy, bits, or text for people. */
-#include "corpus/rows.h"
-
-#include <stdio.h>
-#include <stdlib.h>
+#include "corpus/row.h"
 
 #include "base/memory.h"
-#include "base/number.h"
 
 enum {
-  ROW_BYTES = 256,         /* names, numbers and punctuation of a row that holds nothing else */
-  LABEL_BYTES = 32,        /* what stands around a label and its score, colours among it */
-  EXPLANATION_BYTES = 128, /* of a bad row */
+  ROW_BYTES = 256,  /* names, numbers and punctuation of a row that holds nothing else */
+  LABEL_BYTES = 32, /* what stands around a label and its score, colours among it */
 };
 
-static const char bold[] = "\x1b[1;36m", dim[] = "\x1b[2m", red[] = "\x1b[31m", plain[] = "\x1b[0m";
-
-#define PUT(buffer, literal) mien_buffer_put(buffer, literal, sizeof(literal) - 1)
-
 /* ---- Preparing ----------------------------------------------------------------------------------------------- */
+
+/* A name for people, harmless on a terminal. */
+static bool append_name(mien_buffer *out, const char *name) {
+  size_t columns = 0;
+  return mien_buffer_append_shown(out, name, strlen(name), SIZE_MAX, &columns);
+}
 
 static mien_status quote_label(mien_row_format *rows, size_t index, const char *name, mien_error *error) {
   mien_buffer *labels = &rows->labels;
   bool done = true;
   switch (rows->options.format) {
-  case MIEN_OUTPUT_JSONL: done = mien_buffer_append_json(labels, name); break;
-  case MIEN_OUTPUT_TEXT: done = mien_buffer_append_plain(labels, name); break;
+  case MIEN_OUTPUT_JSONL: done = mien_buffer_append_json(labels, name, strlen(name)); break;
+  case MIEN_OUTPUT_TEXT: done = append_name(labels, name); break;
   case MIEN_OUTPUT_CSV:
     if (strchr(name, '|'))
       return mien_fail(error, MIEN_ARGUMENT, "label '%s' has a '|', which joins labels in csv: use jsonl", name);
@@ -38,10 +35,14 @@ static mien_status quote_label(mien_row_format *rows, size_t index, const char *
   return done ? MIEN_OK : mien_fail_memory(error, "labels", labels->size);
 }
 
-static bool is_array(mien_output_format format) { return format == MIEN_OUTPUT_NPY || format == MIEN_OUTPUT_BITS; }
+static bool is_array(mien_output_format format) {
+  return format == MIEN_OUTPUT_NPY || format == MIEN_OUTPUT_BITS || format == MIEN_OUTPUT_F32;
+}
 
 size_t mien_row_result_bytes(const mien_model *model, const mien_row_options *options) {
   enum { SCORE_BYTES = 12 }; /* as text with its comma, most often */
+  if (options->content == MIEN_ROWS_EMBEDDINGS) return mien_model_dim(model) * sizeof(float);
+  if (options->content == MIEN_ROWS_TOKENS) return 1;
   size_t n = mien_model_label_count(model), names = 0;
   if (options->format == MIEN_OUTPUT_BITS && options->top_k == 0 && !options->min_one_label)
     return mien_model_words(model) * sizeof(uint32_t);
@@ -56,6 +57,9 @@ size_t mien_row_result_bytes(const mien_model *model, const mien_row_options *op
 mien_status mien_row_format_init(mien_row_format *rows, const mien_model *model, const mien_row_options *options,
                                  mien_error *error) {
   rows->options = *options;
+  rows->model = model;
+  rows->row_bytes = ROW_BYTES;
+  if (options->content != MIEN_ROWS_LABELS) return MIEN_OK;
   size_t n = mien_model_label_count(model);
   rows->label_starts = mien_alloc(n + 1, sizeof *rows->label_starts);
   rows->csv_quoted = mien_alloc(n, sizeof *rows->csv_quoted);
@@ -77,139 +81,36 @@ void mien_row_format_free(mien_row_format *rows) {
 }
 
 bool mien_row_format_needs_scores(const mien_row_format *rows) {
-  return rows->options.format != MIEN_OUTPUT_BITS || !mien_selection_is_plain(&rows->selection);
+  return rows->options.content == MIEN_ROWS_LABELS &&
+         (rows->options.format != MIEN_OUTPUT_BITS || !mien_selection_is_plain(&rows->selection));
 }
 
-/* ---- Pieces of a row; room for them was reserved ------------------------------------------------------------- */
+/* ---- Names of kept fields ---------------------------------------------------------------------------------------- */
 
-static void put_float(mien_buffer *out, float value) { out->size += mien_format_float(out->bytes + out->size, value); }
-
-static void put_uint(mien_buffer *out, uint64_t value) { out->size += mien_format_uint(out->bytes + out->size, value); }
-
-static void put_label(const mien_row_format *rows, mien_buffer *out, size_t label) {
-  size_t start = rows->label_starts[label];
-  mien_buffer_put(out, rows->labels.bytes + start, rows->label_starts[label + 1] - start);
+static bool is_named(mien_span name, const char *own) {
+  return strlen(own) == name.size && memcmp(own, name.bytes, name.size) == 0;
 }
 
-static size_t label_of(uint64_t key) { return (size_t)(uint32_t)key; }
-
-typedef struct row {
-  uint64_t number;
-  const float *scores;   /* [L], or NULL for a bad row */
-  const uint64_t *order; /* [n] */
-  size_t n;
-  const char *explanation; /* of a bad row */
-  const mien_buffer *file; /* quoted, empty when there is one input only */
-} row;
-
-static void put_jsonl(const mien_row_format *rows, mien_buffer *out, const row *r) {
-  PUT(out, "{\"row\":");
-  put_uint(out, r->number);
-  if (r->file->size) {
-    PUT(out, ",\"file\":");
-    mien_buffer_put(out, r->file->bytes, r->file->size);
-  }
-  if (!r->scores) {
-    PUT(out, ",\"error\":\"");
-    mien_buffer_put(out, r->explanation, strlen(r->explanation));
-    PUT(out, "\"}\n");
-    return;
-  }
-  PUT(out, ",\"labels\":[");
-  for (size_t i = 0; i < r->n; i++) {
-    if (i) PUT(out, ",");
-    put_label(rows, out, label_of(r->order[i]));
-  }
-  PUT(out, "],\"scores\":[");
-  for (size_t i = 0; i < r->n; i++) {
-    if (i) PUT(out, ",");
-    put_float(out, r->scores[label_of(r->order[i])]);
-  }
-  if (rows->options.all_scores) {
-    PUT(out, "],\"all_scores\":[");
-    for (size_t i = 0; i < rows->selection.n_labels; i++) {
-      if (i) PUT(out, ",");
-      put_float(out, r->scores[i]);
-    }
-  }
-  PUT(out, "]}\n");
+/* What the output calls something of its own. */
+static bool is_own_name(const mien_row_format *rows, mien_span name) {
+  static const char *const names[] = {"row", "file", "labels", "scores", "all_scores", "ids", "truncated", "error"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (is_named(name, names[i])) return true;
+  const bool is_csv = rows->options.format == MIEN_OUTPUT_CSV;
+  if (is_named(name, "id")) return rows->options.has_id || is_csv;
+  for (size_t i = 0; is_csv && rows->options.all_scores && i < rows->selection.n_labels; i++)
+    if (is_named(name, mien_model_label_name(rows->model, i))) return true;
+  return false;
 }
 
-/* An embedding has no id: the column stays, empty, for programs that read outputs of text too. */
-static void put_csv(const mien_row_format *rows, mien_buffer *out, const row *r) {
-  put_uint(out, r->number);
-  PUT(out, ",,");
-  bool quoted = false;
-  for (size_t i = 0; i < r->n; i++) quoted |= rows->csv_quoted[label_of(r->order[i])];
-  if (quoted) PUT(out, "\"");
-  for (size_t i = 0; i < r->n; i++) {
-    if (i) PUT(out, "|");
-    put_label(rows, out, label_of(r->order[i]));
-  }
-  if (quoted) PUT(out, "\"");
-  PUT(out, ",");
-  if (!r->scores) mien_buffer_put(out, r->explanation, strlen(r->explanation));
-  if (r->file->size) {
-    PUT(out, ",");
-    mien_buffer_put(out, r->file->bytes, r->file->size);
-  }
-  for (size_t i = 0; rows->options.all_scores && i < rows->selection.n_labels; i++) {
-    PUT(out, ",");
-    if (r->scores) put_float(out, r->scores[i]);
-  }
-  PUT(out, "\n");
-}
-
-/* Three decimals are enough for people, unless they would tell another side of the threshold than the label does. */
-static void put_short_score(mien_buffer *out, float score, float threshold) {
-  char text[MIEN_NUMBER_CHARS];
-  int length = snprintf(text, sizeof text, "%.3f", (double)score);
-  if ((strtof(text, NULL) > threshold) == (score > threshold)) {
-    mien_buffer_put(out, text, (size_t)length);
-  } else {
-    put_float(out, score);
-  }
-}
-
-static void put_colour(const mien_row_format *rows, mien_buffer *out, const char *colour) {
-  if (rows->options.colour) mien_buffer_put(out, colour, strlen(colour));
-}
-
-static void put_text(const mien_row_format *rows, mien_buffer *out, const row *r) {
-  enum { NUMBER_WIDTH = 8 };
-  size_t start = out->size;
-  put_uint(out, r->number);
-  size_t digits = out->size - start;
-  if (digits < NUMBER_WIDTH) {
-    memmove(out->bytes + start + NUMBER_WIDTH - digits, out->bytes + start, digits);
-    memset(out->bytes + start, ' ', NUMBER_WIDTH - digits);
-    out->size = start + NUMBER_WIDTH;
-  }
-  if (r->file->size) {
-    PUT(out, "  ");
-    mien_buffer_put(out, r->file->bytes, r->file->size);
-  }
-  if (!r->scores) {
-    PUT(out, "  ");
-    put_colour(rows, out, red);
-    PUT(out, "bad row: ");
-    mien_buffer_put(out, r->explanation, strlen(r->explanation));
-    put_colour(rows, out, plain);
-  } else if (r->n == 0) {
-    PUT(out, "  -");
-  }
-  for (size_t i = 0; i < r->n; i++) {
-    size_t label = label_of(r->order[i]);
-    PUT(out, "  ");
-    put_colour(rows, out, bold);
-    put_label(rows, out, label);
-    put_colour(rows, out, plain);
-    PUT(out, " ");
-    put_colour(rows, out, dim);
-    put_short_score(out, r->scores[label], rows->selection.thresholds[label]);
-    put_colour(rows, out, plain);
-  }
-  PUT(out, "\n");
+bool mien_row_append_name(const mien_row_format *rows, mien_span name, mien_buffer *out) {
+  static const char prefix[] = "input_";
+  enum { PREFIX = sizeof prefix - 1 };
+  mien_span own = name;
+  while (!is_own_name(rows, own) && own.size > PREFIX && memcmp(own.bytes, prefix, PREFIX) == 0)
+    own = (mien_span){own.bytes + PREFIX, own.size - PREFIX};
+  if (is_own_name(rows, own) && !mien_buffer_append(out, prefix, PREFIX)) return false;
+  return mien_buffer_append(out, name.bytes, name.size);
 }
 
 /* ---- A chunk ------------------------------------------------------------------------------------------------- */
@@ -219,49 +120,90 @@ static bool quote_file(const mien_row_format *rows, size_t input, mien_buffer *f
   if (!inputs || inputs->count < 2) return true;
   const char *path = inputs->items[input].path;
   switch (rows->options.format) {
-  case MIEN_OUTPUT_JSONL: return mien_buffer_append_json(file, path);
-  case MIEN_OUTPUT_CSV: return mien_buffer_append_csv(file, path);
-  default: return mien_buffer_append_plain(file, path);
+  case MIEN_OUTPUT_JSONL: return mien_buffer_append_json(file, path, strlen(path));
+  case MIEN_OUTPUT_CSV: return mien_buffer_append_csv(file, path, strlen(path));
+  default: return append_name(file, path);
   }
+}
+
+/* The row's tokens, in the block's scratch. */
+static mien_status tokenize(const mien_row_format *rows, mien_block *block, mien_row *row, mien_error *error) {
+  const mien_span text = row->record->text;
+  const size_t limit = rows->options.max_tokens;
+  /* As many ids as mien_tokenize may write, and one more than the limit: it tells that the text is longer. */
+  size_t most = text.size + 2;
+  if (limit > 0 && most > limit) most = limit + 1;
+  if (most > block->ids_capacity) {
+    mien_free(block->ids);
+    block->ids_capacity = most < 4096 ? 4096 : most;
+    block->ids = mien_alloc(block->ids_capacity, sizeof *block->ids);
+    if (!block->ids) block->ids_capacity = 0;
+    if (!block->ids) return mien_fail_memory(error, "tokens", most * sizeof *block->ids);
+  }
+  row->ids = block->ids;
+  mien_status status = mien_tokenize(rows->model, (mien_text){text.bytes, text.size}, limit > 0 ? limit + 1 : 0,
+                                     block->ids, block->ids_capacity, &row->n_ids, error);
+  row->is_truncated = status == MIEN_OK && limit > 0 && row->n_ids > limit;
+  if (row->is_truncated) {
+    block->ids[limit - 1] = block->ids[limit]; /* the last one stays the last */
+    row->n_ids = limit;
+    block->results.n_truncated++;
+  }
+  block->n_tokens += row->n_ids;
+  return status;
+}
+
+static mien_status make_row(const mien_row_format *rows, mien_block *block, size_t i, mien_row *row,
+                            char explanation[MIEN_EXPLANATION_BYTES], mien_error *error) {
+  const size_t n_labels = rows->selection.n_labels, words = (n_labels + 31) / 32;
+  row->number = block->chunk.first_row + i;
+  if (block->texts) row->record = &block->chunk.records[i];
+  if (mien_block_is_bad(block, i)) {
+    mien_block_explain(block, i, true, explanation);
+    row->explanation = explanation;
+    return MIEN_OK;
+  }
+  if (rows->options.content == MIEN_ROWS_TOKENS) return tokenize(rows, block, row, error);
+  row->is_truncated = block->results.status[i] == MIEN_ROW_TRUNCATED;
+  row->order = block->order;
+  row->scores = block->results.scores + i * n_labels;
+  row->n = mien_select_labels(&rows->selection, block->results.words + i * words, row->scores, block->order);
+  block->n_labels += row->n;
+  return MIEN_OK;
 }
 
 static mien_status format_text(const mien_row_format *rows, mien_block *block, const mien_buffer *file,
                                mien_error *error) {
-  size_t n_labels = rows->selection.n_labels, words = (n_labels + 31) / 32;
+  mien_status status = MIEN_OK;
   block->text.size = 0;
-  for (size_t i = 0; i < block->chunk.n_rows; i++) {
-    size_t most = rows->row_bytes + file->size + EXPLANATION_BYTES;
-    if (!mien_buffer_reserve(&block->text, most)) return mien_fail_memory(error, "output", block->text.size + most);
-    char explanation[EXPLANATION_BYTES];
-    row r = {.number = block->chunk.first_row + i, .order = block->order, .file = file};
-    if (block->results.status[i] == MIEN_ROW_OK) {
-      r.scores = block->results.scores + i * n_labels;
-      r.n = mien_select_labels(&rows->selection, block->results.words + i * words, r.scores, block->order);
-      block->n_labels += r.n;
-    } else {
-      mien_block_explain(block, i, explanation, sizeof explanation);
-      r.explanation = explanation;
-    }
+  for (size_t i = 0; status == MIEN_OK && i < block->chunk.n_rows; i++) {
+    char explanation[MIEN_EXPLANATION_BYTES];
+    mien_row row = {.file = file};
+    bool done = true;
+    status = make_row(rows, block, i, &row, explanation, error);
+    if (status != MIEN_OK) break;
     switch (rows->options.format) {
-    case MIEN_OUTPUT_JSONL: put_jsonl(rows, &block->text, &r); break;
-    case MIEN_OUTPUT_CSV: put_csv(rows, &block->text, &r); break;
-    default: put_text(rows, &block->text, &r); break;
+    case MIEN_OUTPUT_JSONL: done = mien_row_put_jsonl(rows, &block->text, &row); break;
+    case MIEN_OUTPUT_CSV: done = mien_row_put_csv(rows, &block->text, &row); break;
+    default: done = mien_row_put_text(rows, &block->text, &row); break;
     }
+    if (!done) status = mien_fail_memory(error, "output", block->text.size);
   }
-  return MIEN_OK;
+  return status;
 }
 
 /* bits and npy are the results as they lie in memory; only a choice other than by thresholds changes the words. */
 static void format_arrays(const mien_row_format *rows, mien_block *block) {
+  if (rows->options.content != MIEN_ROWS_LABELS) return;
   size_t n_labels = rows->selection.n_labels, words = (n_labels + 31) / 32;
   if (!mien_selection_is_plain(&rows->selection)) {
     for (size_t i = 0; i < block->chunk.n_rows; i++) {
-      if (block->results.status[i] != MIEN_ROW_OK) continue;
+      if (mien_block_is_bad(block, i)) continue;
       uint32_t *row_words = block->results.words + i * words;
       size_t n = mien_select_labels(&rows->selection, row_words, block->results.scores + i * n_labels, block->order);
       memset(row_words, 0, words * sizeof *row_words);
       for (size_t k = 0; k < n; k++)
-        row_words[label_of(block->order[k]) / 32] |= 1u << (label_of(block->order[k]) % 32);
+        row_words[mien_label_of(block->order[k]) / 32] |= 1u << (mien_label_of(block->order[k]) % 32);
     }
   }
   size_t all = block->chunk.n_rows * words;
@@ -269,7 +211,7 @@ static void format_arrays(const mien_row_format *rows, mien_block *block) {
 }
 
 mien_status mien_row_format_run(const mien_row_format *rows, mien_block *block, mien_error *error) {
-  block->n_labels = 0;
+  block->n_labels = block->n_tokens = 0;
   if (is_array(rows->options.format)) {
     format_arrays(rows, block);
     return MIEN_OK;

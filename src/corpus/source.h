@@ -3,18 +3,11 @@
 #ifndef MIEN_CORPUS_SOURCE_H
 #define MIEN_CORPUS_SOURCE_H
 
-#include <stdatomic.h>
-#include <stdbool.h>
-
-#include "corpus/inputs.h"
 #include "corpus/reader.h"
+#include "corpus/stream.h"
 
 typedef struct mien_source {
-  int fd;
-  bool owns_fd;
-  bool is_file; /* a regular file of known size: has offsets, and the size is checked when it is opened */
-  const char *name;
-  const atomic_bool *cancel;
+  mien_stream stream; /* of a file the size is checked when it is opened */
   mien_dtype dtype;
   size_t row_bytes;
   uint64_t n_rows; /* MIEN_ROWS_UNKNOWN for a raw stream */
@@ -27,9 +20,6 @@ typedef struct mien_source {
 MIEN_MUST_USE mien_status mien_source_open(const mien_input *input, size_t dim, const atomic_bool *cancel,
                                            mien_source **source, mien_error *error);
 void mien_source_release(mien_source *source);
-
-/* Whether a path may be opened, checked and closed without being used up. */
-bool mien_source_is_file(const char *path);
 
 /*
  * Reads up to `n_rows` next rows of a stream into `data`; *found is less only at its end, which is checked: a .npy

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A run's output files: the rows, and for npy and bits the sidecar OUT.labels.json; both appear whole or not at all. */
+/* A run's output files: the rows, and beside arrays a sidecar, OUT.labels.json of scores and bits, OUT.rows.json of
+ * embeddings; both appear whole or not at all. */
 #ifndef MIEN_CORPUS_WRITER_H
 #define MIEN_CORPUS_WRITER_H
 
@@ -15,7 +16,7 @@ MIEN_MUST_USE mien_status mien_writer_create(const mien_model *model, const mien
                                              const atomic_bool *cancel, mien_writer **writer, mien_error *error);
 
 /* The name of the sidecar beside `path`, to be freed with mien_free; NULL without memory. */
-char *mien_writer_sidecar(const char *path);
+char *mien_writer_sidecar(const char *path, mien_row_content content);
 
 const mien_row_format *mien_writer_rows(const mien_writer *writer);
 

@@ -16,10 +16,16 @@ import tempfile
 import time
 import unittest
 
+import json
+import math
+import random
+
 import fixtures
 
 MIEN = ""
 LABEL = ["label", "--head", "head/model.onnx", "--labels", "head/labels.txt"]
+ENCODER = ["--encoder", "encoder"]
+LABEL_TEXTS = ["label", *ENCODER, "--head", "texthead/model.onnx", "--labels", "texthead/labels.txt"]
 SECONDS = 60  # more than any run takes, under sanitizers too
 
 
@@ -481,6 +487,213 @@ class Behaviour(unittest.TestCase):
         self.assertTrue(shown.split("\x1b[K")[-1].startswith("mien: 524288 rows"), shown)
         quiet = run(how=lambda stdin: self.on_terminal(*arguments, "--quiet", stdin=stdin))
         self.assertEqual(quiet, "")
+
+    # ---- Texts --------------------------------------------------------------------------------------------------
+
+    def random_texts(self, n, seed=1):
+        numbers = random.Random(seed)
+        words = [*fixtures.WORDS, "", "unknown", "\u00e9", "!", "\U0001f600"]
+        return [" ".join(numbers.choices(words, k=numbers.randrange(30))) for _ in range(n)]
+
+    def write_lines(self, name, lines):
+        with open(self.path(name), "w", newline="") as file:
+            file.write("".join(line + "\n" for line in lines))
+
+    def labels_of(self, *arguments):
+        done = self.run_mien(*LABEL_TEXTS, "--scores", "all", *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def test_texts_have_the_same_labels_whatever_the_threads_and_the_neighbours(self):
+        texts = self.random_texts(1500)
+        self.write_lines("many.txt", texts)
+        expected = self.labels_of("many.txt", "--threads", "1")
+        self.assertEqual([row["row"] for row in expected], list(range(len(texts))))
+        self.assertGreater(len({str(row["scores"]) for row in expected}), 1000)
+        for threads in ("2", "7"):
+            self.assertEqual(self.labels_of("many.txt", "--threads", threads), expected)
+        numbers, lines, kept = random.Random(2), [], []
+        for i, text in enumerate(texts):
+            while numbers.random() < 0.4:
+                lines.append(numbers.choice(['{"text":null}', "{}", "nonsense", "[1]"]))
+                kept.append(None)
+            lines.append(json.dumps({"text": text, "n": i}))
+            kept.append(i)
+        self.write_lines("some.jsonl", lines)
+        found = self.labels_of("some.jsonl", "--keep", "n", "--threads", "3")
+        self.assertEqual(len(found), len(kept))
+        for row, (i, result) in enumerate(zip(kept, found)):
+            self.assertEqual(result["row"], row)
+            if i is None:
+                self.assertIn(f"line {row + 1}: ", result["error"])
+            else:
+                self.assertEqual({**result, "row": i}, {**expected[i], "n": i})
+
+    def test_scores_of_texts_are_those_of_their_embeddings(self):
+        self.write_lines("many.txt", self.random_texts(600))
+        done = self.run_mien("embed", *ENCODER, "many.txt", "-o", "many.npy")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        texts = self.labels_of("many.txt")
+        done = self.run_mien(*LABEL_TEXTS[:1], *LABEL_TEXTS[3:], "--scores", "all", "many.npy")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        embeddings = [json.loads(line) for line in done.stdout.splitlines()]
+        for row in texts:
+            row.pop("truncated", None)
+        self.assertEqual(texts, embeddings)
+
+    def test_bad_rows_of_embeddings_are_nan_and_listed(self):
+        for name in ("out.npy", "out.f32"):
+            done = self.run_mien("embed", *ENCODER, "texts.jsonl", "-o", name)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with open(self.path(name), "rb") as file:
+                data = file.read()
+            data = data if name.endswith("f32") else fixtures.read_npy(self.path(name))[2]
+            numbers = struct.unpack(f"<{6 * fixtures.HIDDEN}f", data)
+            for row in range(6):
+                values = numbers[row * fixtures.HIDDEN : (row + 1) * fixtures.HIDDEN]
+                bad = row in (1, 2, 5)
+                self.assertEqual({math.isnan(value) for value in values}, {bad}, row)
+                if not bad:
+                    self.assertAlmostEqual(sum(value * value for value in values), 1, 5)
+            with open(self.path(name + ".rows.json")) as file:
+                self.assertEqual(json.load(file), {"bad_rows": [1, 2, 5]})
+
+    def test_values_of_jsonl_are_kept_byte_for_byte(self):
+        values = ["1e400", "-0.10", "12345678901234567890123", '"\\u00e9\\ud83d\\ude00"', "[1, [2,\t3]]", '{"a":{}}', "null"]
+        lines = [f'{{ "v" : {value} , "text":"a","row":1}}' for value in values]
+        self.write_lines("values.jsonl", lines)
+        done = self.run_mien(*LABEL_TEXTS, "--keep", "all", "values.jsonl")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for line, value in zip(done.stdout.decode().splitlines(), values):
+            self.assertIn(f',"v":{value},"input_row":1,"labels":', line)
+
+    def test_a_stream_is_answered_line_by_line(self):
+        run = self.start(*LABEL_TEXTS, "-", "--threads", "3")
+        for i, line in enumerate((b"\n", b"a\n", b"I am happy\n", b"\n", b"I hate this\n")):
+            run.stdin.write(line)
+            run.stdin.flush()
+            self.assertEqual(json.loads(run.stdout.readline())["row"], i)
+        run.communicate(timeout=SECONDS)
+        self.assertEqual(run.returncode, 0)
+
+    def test_sigint_ends_a_wait_for_texts(self):
+        run = self.start(*LABEL_TEXTS, "-", "-o", "out.jsonl")
+        run.stdin.write(b"a\n")
+        run.stdin.flush()
+        self.wait_for(self.has_temporary)
+        run.send_signal(signal.SIGINT)
+        self.finish(run)
+        self.assertEqual(run.returncode, 5)
+        self.assertFalse(self.has_temporary())
+
+    def feed_long_row(self, before, after, *arguments):
+        """The run of a row of 1 GiB between others, and the most memory it took, in MiB."""
+        script = (
+            "import resource, subprocess, sys\n"
+            "run = subprocess.Popen(sys.argv[4:], stdin=subprocess.PIPE)\n"
+            "run.stdin.write(sys.argv[2].encode())\n"
+            "block = b'word ' * (1 << 18)\n"
+            "for _ in range(int(sys.argv[1]) * (1 << 20) // len(block)): run.stdin.write(block)\n"
+            "run.stdin.write(sys.argv[3].encode())\n"
+            "run.stdin.close()\n"
+            "code = run.wait()\n"
+            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024, file=sys.stderr)\n"
+            "sys.exit(code)\n"
+        )
+        size = "64" if is_sanitized() else "1024"
+        done = subprocess.run(
+            [sys.executable, "-c", script, size, before, after, MIEN, *arguments], cwd=self.folder,
+            capture_output=True, timeout=SECONDS,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.decode().splitlines(), int(done.stderr.split()[-1])
+
+    def test_a_row_of_a_gigabyte_costs_a_bounded_part_of_memory(self):
+        tokenize = ["tokenize", *ENCODER, "--quiet", "-", "--input-format"]
+        for form, before, after, line in (("text", "a\n", "\nb\n", 2), ("csv", 'text\na\n"', '"\nb\n', 3),
+                                          ("jsonl", '{"text":"a"}\n{"text":"', '"}\n{"text":"b"}\n', 2)):
+            rows, mebibytes = self.feed_long_row(before, after, *tokenize, form)
+            self.assertEqual(
+                rows,
+                ['{"row":0,"ids":[2,18,3]}',
+                 f'{{"row":1,"error":"line {line}: longer than 16777216 bytes"}}',
+                 '{"row":2,"ids":[2,25,3]}'],
+            )  # fmt: skip
+            if not is_sanitized():
+                self.assertLess(mebibytes, 100)
+
+    def test_a_text_of_many_tokens_is_cut_and_told(self):
+        self.write_lines("long.txt", ["happy " * 100000, "happy"])
+        rows = self.labels_of("long.txt")
+        self.assertEqual(rows[0].get("truncated"), True)
+        self.assertNotIn("truncated", rows[1])
+        done = self.run_mien("tokenize", *ENCODER, "long.txt")
+        ids = json.loads(done.stdout.splitlines()[0])["ids"]
+        self.assertEqual(ids, [2, *[8] * 100000, 3])
+
+    def test_files_of_the_encoder_are_kept(self):
+        os.symlink("encoder/vocab.txt", self.path("link.jsonl"))
+        self.check_refused(b"is a file of the encoder", *LABEL_TEXTS, "texts.txt", "-o", "link.jsonl")
+        with open(self.path("encoder/pytorch_model.bin"), "wb") as file:
+            file.write(b"weights")
+        self.check_refused(b"may be a file of the model", *LABEL_TEXTS, "texts.txt", "--output-format", "jsonl", "-o",
+                           "encoder/pytorch_model.bin")
+        os.rename(self.path("encoder/vocab.txt"), self.path("vocab.npy.rows.json"))
+        os.symlink("../vocab.npy.rows.json", self.path("encoder/vocab.txt"))
+        self.check_refused(b"is a file of the encoder", "embed", *ENCODER, "texts.txt", "-o", "vocab.npy")
+        for _ in range(2):
+            self.assertEqual(self.run_mien(*LABEL_TEXTS, "texts.txt", "-o", "encoder/out.jsonl").returncode, 0)
+
+    def test_a_terminal_shows_texts_with_their_labels(self):
+        self.write_lines("odd.txt", ["I am so happy", "\x1b[31mred\x07 \u202eturned\ttab", "word " * 40])
+        shown = self.on_terminal(*LABEL_TEXTS, "--quiet", "odd.txt", environment={"NO_COLOR": "1", "COLUMNS": "80"})
+        lines = shown.splitlines()
+        self.assertRegex(lines[0], r"^       0  I am so happy {22}  [a-z-]")
+        self.assertTrue(lines[1].startswith("       1  \ufffd[31mred\ufffd turned tab  "), lines[1])
+        self.assertRegex(lines[2], r"^       2  (word ){6}word\u2026  ")
+
+    def test_a_terminal_shows_scores_as_bars(self):
+        environment = {"NO_COLOR": "1", "LC_ALL": "C", "COLUMNS": "60"}
+        shown = self.on_terminal(*LABEL_TEXTS, "--quiet", "--text", "happy", "--text", "a\nb", environment=environment)
+        self.assertTrue(shown.startswith("happy\n"), shown)
+        self.assertIn("\n\na b\n", shown)
+        bars = [line for line in shown.splitlines() if re.match(r"^[* ] (joy|love|anger) +#* +0\.[0-9]+$", line)]
+        self.assertEqual(len(bars), 6, shown)
+        self.assertTrue(all(len(line) <= 60 for line in bars), shown)
+        environment = {**environment, "LC_ALL": "C.UTF-8"}
+        self.assertIn("\u2588", self.on_terminal(*LABEL_TEXTS, "--text", "happy", environment=environment))
+
+    def test_a_terminal_asks_for_texts(self):
+        try:
+            keyboard, stdin = pty.openpty()
+        except OSError as error:
+            self.skipTest(f"no pseudo-terminals: {error}")
+        os.write(keyboard, b"happy\n\nthank you\n\x04")
+        shown = self.on_terminal(*LABEL_TEXTS, stdin=stdin, environment={"NO_COLOR": "1", "LC_ALL": "C"})
+        os.close(keyboard)
+        os.close(stdin)
+        self.assertEqual(len(re.findall(r"(?m)^(?:> )*[* ] (?:joy|love|anger) ", shown)), 6, shown)
+        self.assertTrue(shown.endswith("> \n"), shown)
+
+    # ---- Benchmarks ---------------------------------------------------------------------------------------------
+
+    def check_bench(self, subject, keys, *arguments):
+        run = self.run_mien("bench", subject, "--json", "--seconds", "0", "--threads", "2", *arguments)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        found = json.loads(run.stdout)
+        self.assertEqual({line["threads"] for line in found["results"]}, {1, 2})
+        self.assertIn("portable", {line["isa"] for line in found["results"]})
+        self.assertTrue(all(line[key] > 0 for line in found["results"] for key in keys), found)
+        self.assertGreater(found["peak_gflop_per_s"], 0)
+
+    def test_bench_measures_heads_and_encoders(self):
+        self.check_bench("head", ("rows_per_s", "gb_per_s"), "--rows", "1000")
+        self.check_bench("encoder", ("texts_per_s", "tokens_per_s", "gflop_per_s"), *ENCODER, "--tokens", "3")
+        for arguments in (["encoder", "--rows", "5"], ["head", "--tokens", "5"], ["tail"], []):
+            self.assertEqual(self.run_mien("bench", *arguments).returncode, 2)
+        refused = self.run_mien("bench", "encoder", *ENCODER, "--tokens", "1000")
+        self.assertIn(b"--tokens: expected at most", refused.stderr)
+        self.assertEqual(refused.returncode, 2)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the command's tests run on: a small head and small embedding files, written by the standard library alone."""
 
+import json
 import os
+import random
 import struct
 
 D = 4
@@ -98,11 +100,109 @@ def read_npy(path):
     return header["descr"], header["shape"], bytes_[10 + length :]
 
 
+# ---- An encoder: a BERT of random weights in a sentence-transformers folder --------------------------------------
+
+HIDDEN, INTERMEDIATE, POSITIONS = 32, 64, 16
+WORDS = "i am so happy today thank you for this it is not what a the love hate joy text line".split()
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *"bcdefgh", *"!,.?", *(f"##{c}" for c in "sabcde")]
+TEXT_WEIGHTS = [[float((i * (2 * j + 3)) % 7 - 3) for i in range(HIDDEN)] for j in range(3)]
+TEXT_BIAS = [0.0, 0.0, 0.0]
+
+
+def _bert_shapes():
+    yield "embeddings.word_embeddings.weight", (len(VOCABULARY), HIDDEN)
+    yield "embeddings.position_embeddings.weight", (POSITIONS, HIDDEN)
+    yield "embeddings.token_type_embeddings.weight", (2, HIDDEN)
+    yield from _norm_shapes("embeddings.LayerNorm")
+    for layer in ("encoder.layer.0", "encoder.layer.1"):
+        for name in ("query", "key", "value"):
+            yield from _linear_shapes(f"{layer}.attention.self.{name}", HIDDEN, HIDDEN)
+        yield from _linear_shapes(f"{layer}.attention.output.dense", HIDDEN, HIDDEN)
+        yield from _norm_shapes(f"{layer}.attention.output.LayerNorm")
+        yield from _linear_shapes(f"{layer}.intermediate.dense", INTERMEDIATE, HIDDEN)
+        yield from _linear_shapes(f"{layer}.output.dense", HIDDEN, INTERMEDIATE)
+        yield from _norm_shapes(f"{layer}.output.LayerNorm")
+
+
+def _linear_shapes(name, outputs, inputs):
+    yield f"{name}.weight", (outputs, inputs)
+    yield f"{name}.bias", (outputs,)
+
+
+def _norm_shapes(name):
+    yield f"{name}.weight", (HIDDEN,)
+    yield f"{name}.bias", (HIDDEN,)
+
+
+def safetensors(shapes, seed=1):
+    """Eight bytes of the header's length, the header in JSON, then the numbers."""
+    numbers, header, data = random.Random(seed), {}, b""
+    for name, shape in shapes:
+        count = shape[0] * (shape[1] if len(shape) > 1 else 1)
+        centre = 1.0 if name.endswith("LayerNorm.weight") else 0.0
+        spread = 1.0 if "word_embeddings" in name else 0.15  # so that texts differ
+        bytes_ = struct.pack(f"<{count}f", *(numbers.gauss(centre, spread) for _ in range(count)))
+        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [len(data), len(data) + len(bytes_)]}
+        data += bytes_
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def encoder_files(folder):
+    config = {
+        "model_type": "bert", "architectures": ["BertModel"], "vocab_size": len(VOCABULARY), "hidden_size": HIDDEN,
+        "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": INTERMEDIATE, "hidden_act": "gelu",
+        "max_position_embeddings": POSITIONS, "type_vocab_size": 2, "layer_norm_eps": 1e-12, "pad_token_id": 0,
+    }  # fmt: skip
+    modules = [
+        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+        {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+        {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"},
+    ]
+    pooling = {"word_embedding_dimension": HIDDEN, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}
+    texts = {
+        "config.json": config,
+        "modules.json": modules,
+        "1_Pooling/config.json": pooling,
+        "sentence_bert_config.json": {"max_seq_length": POSITIONS, "do_lower_case": False},
+        "tokenizer_config.json": {"tokenizer_class": "BertTokenizer", "do_lower_case": True},
+    }
+    files = {f"{folder}/{name}": json.dumps(value, indent=2).encode() for name, value in texts.items()}
+    files[f"{folder}/vocab.txt"] = "".join(f"{token}\n" for token in VOCABULARY).encode()
+    files[f"{folder}/model.safetensors"] = safetensors(_bert_shapes())
+    return files
+
+
 # ---- Files ------------------------------------------------------------------------------------------------------
 
 BAD_ROWS = [ROWS[0], [0.0, NAN, 0.0, 0.0], ROWS[1], [0.0, 0.0, 0.0, -INFINITY], ROWS[3]]
 
+LINES = [
+    '{"id":7,"text":"I am so happy today!","labels":[1.50,12345678901234567890],"b":null}',
+    "",
+    '{"id":"x","text":null}',
+    "{bad",
+    '{"id":null,"text":"","b":"\\u00e9,\\n"}',
+    '{"text":"' + "this is a text " * 20 + '"}',
+    '["a"]',
+]
+
 FILES = {
+    **encoder_files("encoder"),
+    "texthead/model.onnx": fused_head(TEXT_WEIGHTS, TEXT_BIAS),
+    "texthead/labels.txt": b"joy\nlove\nanger\n",
+    "texthead/thresholds.json": b'{"joy": 0.3, "love": 0.06, "anger": 0.52}',
+    "texts.txt": b"I am so happy today!\n\nthank you, thank you\r\nI hate this.\n\xff\x00 love",
+    "texts.jsonl": "\n".join(LINES).encode(),
+    "texts.csv": b'id,text,n\r\n1,"I am, so ""happy""",x\r\n2,line\r\n3,"a\r\nline","q""z"\r\n',
+    "texts.tsv": b'text\tn\n"I love this" text\t1\nbad\n\xc3\xa9?\t"\n',
+    "open.csv": b'text\na\n"b\nc\n',
+    "bodies.csv": b"body\na\n",
+    "mixed/a.txt": b"a\n",
+    "mixed/b.npy": matrix(ROWS[:1]),
+    "corpus/a.txt": b"I am happy\n",
+    "corpus/b.csv": b"text\nnot happy\n",
+    "corpus/c.md": b"# not read\n",
     "head/model.onnx": fused_head(),
     "head/labels.txt": "joy\nlove\nanger\n".encode(),
     "head/thresholds.json": b'{"joy": 0.5, "love": 0.6, "anger": 0.25}',

@@ -20,8 +20,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def steady(text):
     """What differs between machines and runs."""
-    text = re.sub(r"in [0-9.]+ s \([0-9]+ rows/s\)", "in # s (# rows/s)", text)
-    return re.sub(r"isa \w+, [0-9]+ threads?", "isa #, # threads", text)
+    text = re.sub(r"in [0-9.]+ s \([0-9]+ (rows|texts)/s\)", r"in # s (# \1/s)", text)
+    return re.sub(r"(isa \w+, )?[0-9]+ threads?$", lambda found: found[1] and "isa #, # threads" or "# threads", text,
+                  flags=re.M)
 
 
 def show_file(path):

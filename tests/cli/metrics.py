@@ -1,21 +1,28 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Labels GoEmotions' test split with the real head and compares what comes out with reference figures:
-the first rows' scores with ONNX Runtime's, and precision, recall and F1 at three sets of thresholds with scikit-learn's.
+"""Labels GoEmotions' test split with a real head and compares what comes out with reference figures: the first rows'
+scores with ONNX Runtime's, and precision, recall and F1 at three sets of thresholds with scikit-learn's.
 
-metrics.py MIEN SOURCE_DIR"""
+metrics.py MIEN SOURCE_DIR                     from the embeddings that sentence-transformers made
+metrics.py MIEN SOURCE_DIR HEAD ENCODER        from the texts, with models/heads/HEAD: the embeddings are compared too"""
 import array
 import json
+import math
 import os
 import subprocess
 import sys
 import tempfile
 
 MIEN, SOURCE = sys.argv[1], sys.argv[2]
-HEAD = os.path.join(SOURCE, "models/heads/all-MiniLM-L6-v2/model.onnx")
-DATA = os.path.join(SOURCE, "tests/data/heads")
+NAME, ENCODER = (sys.argv[3], sys.argv[4]) if len(sys.argv) > 3 else ("all-MiniLM-L6-v2", None)
+HEAD = os.path.join(SOURCE, "models/heads", NAME, "model.onnx")
+DATA = os.path.join(SOURCE, "tests/data/heads", NAME)
 GOEMOTIONS = os.path.join(SOURCE, "models/goemotions")
-BAND = 2e-6  # rows nearer to a threshold may fall on either side
+# Rows nearer to a threshold may fall on either side. Embeddings in another order of sums move scores a little.
+BAND = 2e-5 if ENCODER else 2e-6
+LEAST_COSINE = 0.99999
+
+work = tempfile.TemporaryDirectory()
 
 
 def read_npy(path, code):
@@ -27,12 +34,24 @@ def read_npy(path, code):
     return numbers
 
 
-def label(arguments, ending, code):
-    with tempfile.TemporaryDirectory() as folder:
-        out = os.path.join(folder, "out" + ending)
-        subprocess.run([MIEN, "label", "--head", HEAD, "--quiet", *arguments,
-                        os.path.join(DATA, "test.embeddings.npy"), "-o", out], check=True)
-        return read_npy(out, code), json.load(open(out[:-len(ending)] + ending + ".labels.json"))["labels"]
+def label(arguments, rows, ending, code):
+    out = os.path.join(work.name, "out" + ending)
+    subprocess.run([MIEN, "label", "--head", HEAD, "--quiet", *arguments, rows, "-o", out], check=True)
+    return read_npy(out, code), json.load(open(out[:-len(ending)] + ending + ".labels.json"))["labels"]
+
+
+def check_cosines(found, expected):
+    """Of every text's embedding; False where there are none to compare with."""
+    dim = len(found) // N
+    worst = 1.0
+    for row in range(N):
+        a, b = found[row * dim:(row + 1) * dim], expected[row * dim:(row + 1) * dim]
+        dot = math.fsum(x * y for x, y in zip(a, b))
+        cosine = dot / math.sqrt(math.fsum(x * x for x in a) * math.fsum(y * y for y in b))
+        worst = min(worst, cosine)
+    if worst < LEAST_COSINE:
+        sys.exit(f"embeddings: expected cosines of at least {LEAST_COSINE}, found {worst!r}")
+    print(f"embeddings: least cosine with sentence-transformers' {worst:.10f}")
 
 
 def prf(true_positives, positives, support):
@@ -52,8 +71,22 @@ if subprocess.run([MIEN, "inspect", "--cpu"], capture_output=True).returncode ==
 names = open(os.path.join(GOEMOTIONS, "labels.txt"), encoding="utf-8").read().split()
 truth = [[int(number) for number in line.rstrip("\n").split("\t")[1].split(",")]
          for line in open(os.path.join(GOEMOTIONS, "test.tsv"), encoding="utf-8")]
-scores, columns = label([], ".npy", "f")
-L, N = len(columns), len(truth)
+N = len(truth)
+ROWS = os.path.join(DATA, "test.embeddings.npy")
+if ENCODER:
+    TEXTS = os.path.join(work.name, "texts.txt")
+    with open(TEXTS, "w", encoding="utf-8") as file, open(os.path.join(GOEMOTIONS, "test.tsv"), encoding="utf-8") as lines:
+        file.writelines(line.split("\t", 1)[0] + "\n" for line in lines)
+    reference_rows, ROWS = ROWS, os.path.join(work.name, "embeddings.npy")
+    subprocess.run([MIEN, "embed", "--encoder", ENCODER, "--quiet", TEXTS, "-o", ROWS], check=True)
+    if os.path.exists(reference_rows):
+        check_cosines(read_npy(ROWS, "f"), read_npy(reference_rows, "f"))
+scores, columns = label([], ROWS, ".npy", "f")
+L = len(columns)
+if ENCODER:
+    from_texts, _ = label(["--encoder", ENCODER], TEXTS, ".npy", "f")
+    if from_texts != scores:
+        sys.exit("scores of texts: expected those of the texts' embeddings, found others")
 assert sorted(columns) == sorted(names) and len(scores) == N * L, (columns, len(scores))
 
 expected = array.array("f")
@@ -69,7 +102,7 @@ for protocol in ("tuned_on_dev", "tuned_on_test", "fixed_0.5"):
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(thresholds, file)
         file.flush()
-        words, bit_columns = label(["--thresholds", file.name], ".bits.npy", "I")
+        words, bit_columns = label(["--thresholds", file.name], ROWS, ".bits.npy", "I")
     assert bit_columns == columns and len(words) == N
     near = sum(abs(scores[row * L + at] - thresholds[column]) <= BAND
                for row in range(N) for at, column in enumerate(columns))

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "corpus/buffer.h"
+#include "corpus/rows.h"
 #include "corpus/select.h"
 #include "suite.h"
 
@@ -128,11 +129,11 @@ START_TEST(a_row_with_labels_gets_no_more_by_min_labels) {
 }
 END_TEST
 
-typedef bool quote(mien_buffer *buffer, const char *text);
+typedef bool quote(mien_buffer *buffer, const char *text, size_t size);
 
 static void check_quote(quote *append, const char *text, const char *expected) {
   mien_buffer buffer = {0};
-  ck_assert(append(&buffer, text) && mien_buffer_append(&buffer, "", 1));
+  ck_assert(append(&buffer, text, strlen(text)) && mien_buffer_append(&buffer, "", 1));
   ck_assert_str_eq(buffer.bytes, expected);
   mien_buffer_free(&buffer);
 }
@@ -145,10 +146,60 @@ START_TEST(names_are_quoted_as_each_format_wants) {
   check_quote(mien_buffer_append_csv, "a,b", "\"a,b\"");
   check_quote(mien_buffer_append_csv, "a \"b\"", "\"a \"\"b\"\"\"");
   check_quote(mien_buffer_append_csv, "a\nb", "\"a\nb\"");
-  check_quote(mien_buffer_append_plain, "a\x1b[31mb\n", "a?[31mb?");
+}
+END_TEST
+
+static void check_shown(const char *text, size_t size, size_t columns, const char *expected, size_t expected_columns) {
+  mien_buffer buffer = {0};
+  size_t used = 0;
+  ck_assert(mien_buffer_append_shown(&buffer, text, size, columns, &used) && mien_buffer_append(&buffer, "", 1));
+  ck_assert_str_eq(buffer.bytes, expected);
+  ck_assert_uint_eq(used, expected_columns);
+  mien_buffer_free(&buffer);
+}
+
+START_TEST(texts_are_shown_in_one_line_and_harmless) {
+  check_shown("", 0, 1, "", 0);
+  check_shown("happy", 5, 5, "happy", 5);
+  check_shown("happy", 5, 4, "hap\u2026", 4);
+  check_shown("happy", 5, 1, "\u2026", 1);
+  check_shown("a\n\tb\r", 5, 9, "a  b ", 5);
+  check_shown("\x1b[31m\0\x7F\xC2\x9B", 9, 9, "\uFFFD[31m\uFFFD\uFFFD\uFFFD", 8);
+  check_shown("\xFF\xC3(", 3, 9, "\uFFFD\uFFFD(", 3);
+  check_shown("a\u202E\u2066b", 8, 9, "ab", 2);
+  check_shown("e\u0301x", 4, 2, "e\u0301x", 2);
+  check_shown("\u65E5\u672C\u8A9E", 9, 6, "\u65E5\u672C\u8A9E", 6);
+  check_shown("\u65E5\u672C\u8A9E", 9, 5, "\u65E5\u672C\u2026", 5);
+  check_shown("\u65E5\u672C\u8A9E", 9, 4, "\u65E5\u2026", 3);
+}
+END_TEST
+
+static void check_name(const mien_row_format *rows, const char *name, const char *expected) {
+  mien_buffer buffer = {0};
+  ck_assert(mien_row_append_name(rows, (mien_span){name, strlen(name)}, &buffer) && mien_buffer_append(&buffer, "", 1));
+  ck_assert_str_eq(buffer.bytes, expected);
+  mien_buffer_free(&buffer);
+}
+
+START_TEST(no_two_fields_of_an_output_have_one_name) {
+  mien_row_format rows = {.options.format = MIEN_OUTPUT_JSONL};
+  check_name(&rows, "", "");
+  check_name(&rows, "text", "text");
+  check_name(&rows, "label", "label");
+  check_name(&rows, "labels", "input_labels");
+  check_name(&rows, "input_labels", "input_input_labels");
+  check_name(&rows, "input_", "input_");
+  check_name(&rows, "input_text", "input_text");
+  check_name(&rows, "id", "id");
+  rows.options.has_id = true;
+  check_name(&rows, "id", "input_id");
+  check_name(&rows, "input_input_id", "input_input_input_id");
+  rows.options = (mien_row_options){.format = MIEN_OUTPUT_CSV};
+  check_name(&rows, "id", "input_id");
 }
 END_TEST
 
 MIEN_SUITE("rows", labels_above_their_thresholds_come_highest_first, top_k_lists_the_highest_whatever_their_thresholds,
            a_row_without_labels_gets_the_nearest_in_logits, a_row_with_labels_gets_no_more_by_min_labels,
-           names_are_quoted_as_each_format_wants)
+           names_are_quoted_as_each_format_wants, texts_are_shown_in_one_line_and_harmless,
+           no_two_fields_of_an_output_have_one_name)

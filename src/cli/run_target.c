@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a run must not write over: its inputs and the files of its model. */
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "cli/run.h"
+#include "corpus/output.h"
+
+/* ---- The model's folder -------------------------------------------------------------------------------------- */
+
+static bool has_text(const char *bytes, size_t size, const char *text) {
+  size_t length = strlen(text);
+  const char *end = bytes + size;
+  while (bytes && (size_t)(end - bytes) >= length) {
+    if (memcmp(bytes, text, length) == 0) return true;
+    bytes = memchr(bytes + 1, text[0], (size_t)(end - bytes) - 1);
+  }
+  return false;
+}
+
+/* Whether the bytes of `text` stand anywhere in the file; true too when that can't be found out. */
+static bool mentions(const char *path, const char *text) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  struct stat info;
+  bool found = true;
+  if (fd >= 0 && fstat(fd, &info) == 0 && info.st_size > 0) {
+    void *bytes = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (bytes != MAP_FAILED) {
+      found = has_text(bytes, (size_t)info.st_size, text);
+      munmap(bytes, (size_t)info.st_size);
+    }
+  }
+  if (fd >= 0) close(fd);
+  return found;
+}
+
+/* The folder of `file`, all links resolved, in `folder`; false when there is none. */
+static bool folder_of(const char *file, char folder[PATH_MAX]) {
+  char copy[PATH_MAX];
+  return snprintf(copy, sizeof copy, "%s", file) < (int)sizeof copy && realpath(dirname(copy), folder);
+}
+
+static bool is_below(const char *path, const char *folder) {
+  size_t length = strlen(folder);
+  return length == 1 || (strncmp(path, folder, length) == 0 && path[length] == '/');
+}
+
+/*
+ * A head keeps weights in files beside it, of any name. Below its folder (as named, and as links lead to it) only what
+ * is called like an output, and is not named in the head, is taken for an earlier output.
+ */
+static bool may_hold_weights(const char *target, const char *head) {
+  char resolved[PATH_MAX], head_resolved[PATH_MAX], folder[PATH_MAX];
+  struct stat info;
+  if (stat(target, &info) != 0 || !S_ISREG(info.st_mode) || !realpath(target, resolved)) return false;
+  bool below = folder_of(head, folder) && is_below(resolved, folder);
+  if (!below && realpath(head, head_resolved)) below = folder_of(head_resolved, folder) && is_below(resolved, folder);
+  if (!below) return false;
+  mien_output_format format;
+  bool like_output = cli_format_of(resolved, &format) || mien_path_ends_with(resolved, ".labels.json") ||
+                     mien_path_ends_with(resolved, ".rows.json");
+  return !like_output || mentions(head, strrchr(resolved, '/') + 1);
+}
+
+/* ---- All that a run reads ------------------------------------------------------------------------------------ */
+
+/* The model's ONNX file: itself, or the one in the folder. False when its name is too long to be one. */
+static bool head_file(const char *model_path, char head[PATH_MAX]) {
+  struct stat info;
+  bool is_folder = stat(model_path, &info) == 0 && S_ISDIR(info.st_mode);
+  return snprintf(head, PATH_MAX, "%s%s", model_path, is_folder ? "/model.onnx" : "") < PATH_MAX;
+}
+
+/* Thresholds are looked for beside the head as it is named. */
+static bool is_found_thresholds(const char *target, const char *head) {
+  char path[PATH_MAX];
+  const char *slash = strrchr(head, '/');
+  int folder_bytes = slash ? (int)(slash - head) + 1 : 0;
+  return snprintf(path, sizeof path, "%.*sthresholds.json", folder_bytes, head) < (int)sizeof path &&
+         mien_output_is_same_file(target, path);
+}
+
+static bool is_read_by_model(cli_model *model, const char *target, const char *head) {
+  const char *others[] = {model->thresholds_path, model->labels_path};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (others[i] && mien_output_is_same_file(target, others[i])) return true;
+  return mien_output_is_same_file(target, head) || is_found_thresholds(target, head);
+}
+
+/* Whether `target` is one of the files that an encoder's folder has. */
+static bool is_in_encoder(const char *folder, const char *target) {
+  static const char *const files[] = {"config.json",
+                                      "model.safetensors",
+                                      "model.onnx",
+                                      "onnx/model.onnx",
+                                      "tokenizer.json",
+                                      "vocab.txt",
+                                      "modules.json",
+                                      "1_Pooling/config.json",
+                                      "2_Normalize/config.json",
+                                      "tokenizer_config.json",
+                                      "config_sentence_transformers.json",
+                                      "sentence_bert_config.json",
+                                      "special_tokens_map.json"};
+  bool found = false;
+  for (size_t i = 0; !found && i < sizeof files / sizeof *files; i++) {
+    char path[PATH_MAX];
+    found = snprintf(path, sizeof path, "%s/%s", folder, files[i]) < (int)sizeof path &&
+            mien_output_is_same_file(target, path);
+  }
+  return found;
+}
+
+/* The same of an encoder as it is named: a file's folder counts, and the one above, where exports have their other
+ * files. `main_file` is what stands for all of them: one that is surely there. */
+static bool is_read_by_encoder(const char *encoder, const char *target, char main_file[PATH_MAX]) {
+  struct stat info;
+  char folder[PATH_MAX], above[PATH_MAX];
+  const bool is_folder = stat(encoder, &info) == 0 && S_ISDIR(info.st_mode);
+  snprintf(main_file, PATH_MAX, "%s%s", encoder, is_folder ? "/config.json" : "");
+  if (is_folder) return is_in_encoder(encoder, target);
+  if (mien_output_is_same_file(target, encoder)) return true;
+  if (!folder_of(encoder, folder)) return false;
+  return is_in_encoder(folder, target) || (folder_of(folder, above) && is_in_encoder(above, target));
+}
+
+static int check_model(cli_run *run, const char *target, const char *name) {
+  const char *model = cli_model_path(&run->model), *encoder = cli_model_encoder_path(&run->model);
+  char head[PATH_MAX] = "", encoder_file[PATH_MAX] = "";
+  if (run->rows.content == MIEN_ROWS_LABELS) {
+    if (!head_file(model, head)) return cli_usage(run->command, "%s: too long a path", model);
+    if (is_read_by_model(&run->model, target, head))
+      return cli_usage(run->command, "%s: the output is a file of the model", name);
+  }
+  if (encoder && is_read_by_encoder(encoder, target, encoder_file))
+    return cli_usage(run->command, "%s: the output is a file of the encoder", name);
+  if (target &&
+      ((head[0] && may_hold_weights(target, head)) || (encoder_file[0] && may_hold_weights(target, encoder_file))))
+    return cli_usage(run->command,
+                     "%s: the output is there already, in the model's folder, and may be a file of the model", name);
+  return MIEN_OK;
+}
+
+/* `target` is NULL for stdout. */
+static int check_target(cli_run *run, const mien_inputs *inputs, const char *target) {
+  const char *name = target ? target : "stdout";
+  for (size_t i = 0; i < inputs->count; i++) {
+    if (mien_output_is_same_file(target, inputs->items[i].path))
+      return cli_usage(run->command, "%s: the output is the same file as input %s", name,
+                       mien_input_name(inputs->items[i].path));
+  }
+  return check_model(run, target, name);
+}
+
+int cli_run_check_output(cli_run *run, const mien_inputs *inputs) {
+  int code = check_target(run, inputs, run->output);
+  const mien_output_format format = run->rows.format;
+  bool is_array = format == MIEN_OUTPUT_NPY || format == MIEN_OUTPUT_BITS || format == MIEN_OUTPUT_F32;
+  if (code != MIEN_OK || !run->output || !is_array) return code;
+  char *sidecar = mien_writer_sidecar(run->output, run->rows.content);
+  if (!sidecar) {
+    fprintf(stderr, "mien: %s: out of memory\n", run->command);
+    return MIEN_RESOURCE;
+  }
+  code = check_target(run, inputs, sidecar);
+  if (code == MIEN_OK && mien_output_is_same_file(sidecar, run->output))
+    code = cli_usage(run->command, "%s: the same file as the output whose %s it lists", sidecar,
+                     run->rows.content == MIEN_ROWS_LABELS ? "labels" : "bad rows");
+  mien_free(sidecar);
+  return code;
+}
