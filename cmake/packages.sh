@@ -1,18 +1,24 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs Debian or Ubuntu packages that are missing: packages.sh build|test|full
+# Installs Debian or Ubuntu packages that are missing: packages.sh build|test|full|pull|maven
 #   build  what mien is built with
 #   test   and what its tests need
-#   full   and what the tests of other compilers and processors, the fuzzers and the benchmarks need
+#   full   and what the tests of other compilers and processors, the fuzzers, real encoders and the benchmarks need
+#   pull   what `mien pull` fetches from Hugging Face with
+#   maven  and from Maven
 set -euo pipefail
 build=(gcc libc6-dev cmake ninja-build pkg-config protobuf-c-compiler libprotobuf-c-dev libonnx-dev libjansson-dev)
 test=(check python3 binutils)
-full=(clang llvm clang-format qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross shellcheck python3-venv)
+full=(clang llvm clang-format qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross libsimde-dev shellcheck python3-venv)
+pull=(curl ca-certificates)
+maven=(maven unzip)
 case "${1:-}" in
 build) wanted=("${build[@]}") ;;
 test) wanted=("${build[@]}" "${test[@]}") ;;
-full) wanted=("${build[@]}" "${test[@]}" "${full[@]}") ;;
-*) echo "usage: packages.sh build|test|full" >&2; exit 2 ;;
+full) wanted=("${build[@]}" "${test[@]}" "${full[@]}" "${pull[@]}" "${maven[@]}") ;;
+pull) wanted=("${pull[@]}") ;;
+maven) wanted=("${pull[@]}" "${maven[@]}") ;;
+*) echo "usage: packages.sh build|test|full|pull|maven" >&2; exit 2 ;;
 esac
 
 # clang's sanitizers and fuzzer are a package of clang's version, where clang is already there or about to be.

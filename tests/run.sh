@@ -53,10 +53,47 @@ else
   skip NEON "aarch64-linux-gnu-gcc or qemu-aarch64 is not installed"
 fi
 
+step "the encoder's AVX-512 kernels"
+if grep -qw avx512dq /proc/cpuinfo; then
+  echo "run by the tests above"
+elif [ -e /usr/include/simde/x86/avx512.h ] && grep -qw avx2 /proc/cpuinfo; then
+  tests/kernels/avx512.sh
+else
+  skip AVX-512 "neither this processor has it nor is libsimde-dev installed to emulate it"
+fi
+
+# What takes packages from elsewhere than the system is for --full alone.
+step "the tokenizer against Hugging Face tokenizers"
+venv=build/test-venv
+if [ "$packages" != full ]; then
+  skip "Hugging Face tokenizers" "it is compared with by --full"
+else
+  [ -e $venv/.done ] || { python3 -m venv $venv && $venv/bin/pip install --quiet tokenizers==0.23.3 && touch $venv/.done; }
+  $venv/bin/python tests/tokenizer/compare.py build/test-release/tests/tokenizer_driver tests/data/tokenizer/vocab.txt
+fi
+
+step "real encoders, from texts to metrics"
+real_encoder() { # head, encoder
+  local folder status=0
+  folder="$(PATH="$PWD/$venv/bin:$PATH" build/test-release/mien pull "$2")" || status=$?
+  if [ $status = 4 ]; then
+    skip "$2" "it cannot be fetched here"
+  else
+    [ $status = 0 ] || return $status
+    python3 tests/cli/metrics.py build/test-release/mien . "$1" "$folder"
+  fi
+}
+if [ "$packages" != full ]; then
+  skip "real encoders" "they are fetched by --full"
+else
+  real_encoder all-MiniLM-L6-v2 sentence-transformers/all-MiniLM-L6-v2
+  real_encoder bge-small-en-v1.5 BAAI/bge-small-en-v1.5
+fi
+
 step "fuzzing, a short run of each target"
 if command -v clang >/dev/null && echo 'int LLVMFuzzerTestOneInput(void){return 0;}' |
   clang -fsanitize=fuzzer -x c - -o /dev/null 2>/dev/null; then
-  tests/fuzz/run.sh 20
+  tests/fuzz/run.sh 15
 else
   skip fuzzing "clang with libFuzzer is not installed"
 fi

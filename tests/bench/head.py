@@ -6,10 +6,8 @@ Every round times each contestant once, in turn, so that a machine's drift meets
 round and its median told, with the least and the greatest. ONNX Runtime's best batch size is searched first.
 """
 import argparse
-import ctypes
 import json
 import os
-import platform
 import statistics
 import subprocess
 import tempfile
@@ -20,56 +18,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.path.join(ROOT, "build/release")
-MIEN = os.path.join(BUILD, "mien")
-
-
-class Options(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("device", ctypes.c_int32), ("threads", ctypes.c_uint32),
-                ("progress", ctypes.c_void_p), ("progress_user", ctypes.c_void_p)]
-
-
-class Rows(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("data", ctypes.c_void_p), ("dtype", ctypes.c_int32),
-                ("stride", ctypes.c_size_t)]
-
-
-class Results(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("words", ctypes.c_void_p), ("scores", ctypes.c_void_p),
-                ("status", ctypes.c_void_p), ("n_bad", ctypes.c_size_t)]
-
-
-class Mien:
-    """The library, called as a C program calls it."""
-
-    def __init__(self, head, threads):
-        self.library = ctypes.CDLL(os.path.join(BUILD, "src/libmien.so"))
-        self.library.mien_model_label_count.restype = ctypes.c_size_t
-        self.library.mien_session_isa.restype = ctypes.c_char_p
-        self.model, self.session = ctypes.c_void_p(), ctypes.c_void_p()
-        start = time.perf_counter()
-        self.check(self.library.mien_model_open(head.encode(), None, ctypes.byref(self.model), None))
-        self.open_s = time.perf_counter() - start
-        options = Options(ctypes.sizeof(Options), 0, threads, None, None)
-        self.check(self.library.mien_session_create(self.model, ctypes.byref(options), ctypes.byref(self.session), None))
-        self.isa = self.library.mien_session_isa(self.session).decode()
-
-    @staticmethod
-    def check(status):
-        if status != 0:
-            raise RuntimeError(f"mien: status {status}")
-
-    def label(self, rows, words=None, scores=None):
-        given = Rows(ctypes.sizeof(Rows), rows.ctypes.data, 0, rows.shape[1])
-        results = Results(ctypes.sizeof(Results), words.ctypes.data if words is not None else None,
-                          scores.ctypes.data if scores is not None else None, None, 0)
-        self.check(self.library.mien_label_embeddings(self.session, ctypes.byref(given), ctypes.c_size_t(len(rows)),
-                                                      ctypes.byref(results), None))
-
-    def close(self):
-        self.library.mien_session_destroy(self.session)
-        self.library.mien_model_release(self.model)
+from common import MIEN, ROOT, Mien, machine, seconds, spread
 
 
 def folded_graph(path):
@@ -127,21 +76,6 @@ class Runtime:
         return outputs[0] if self.folded else numpy.stack([output[:, 1] for output in outputs], 1)
 
 
-def seconds(call, *arguments):
-    start = time.perf_counter()
-    call(*arguments)
-    return time.perf_counter() - start
-
-
-def spread(values, digits=2):
-    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
-
-
-def machine():
-    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
-    return f"{model}, {len(os.sched_getaffinity(0))} CPUs, {platform.system()} {platform.machine()}"
-
-
 def command_rate(arguments, rows, out):
     def run():
         subprocess.run([MIEN, "label", "--quiet", *arguments, "-o", out], check=True)
@@ -152,7 +86,7 @@ def command_rate(arguments, rows, out):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--head", default=os.path.join(ROOT, "models/heads/all-MiniLM-L6-v2"))
-    parser.add_argument("--embeddings", default=os.path.join(ROOT, "tests/data/heads/test.embeddings.npy"))
+    parser.add_argument("--embeddings", default=os.path.join(ROOT, "tests/data/heads/all-MiniLM-L6-v2/test.embeddings.npy"))
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()

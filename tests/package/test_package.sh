@@ -32,4 +32,14 @@ export PKG_CONFIG_PATH="$lib/pkgconfig"
 "$work/shared" "$head" | diff "$work/expected" -
 "$work/static" "$head" | diff "$work/expected" -
 "$work/installed/bin/mien" --version | grep -qx 'mien [0-9]*\.[0-9]*\.[0-9]*'
+# What the command looks for beside itself: the default head, and what pull runs and knows.
+"$work/installed/bin/mien" inspect >"$work/inspect"
+grep -q 'heads/bge-small-en-v1.5' "$work/inspect"
+status=0
+"$work/installed/bin/mien" pull no/such >"$work/pull" 2>&1 || status=$?
+if [ $status != 2 ] || ! grep -q BAAI/bge-small-en-v1.5 "$work/pull"; then
+  echo "pull of no known encoder: exit $status"
+  cat "$work/pull"
+  exit 1
+fi
 echo "the installed package builds and runs"

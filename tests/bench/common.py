@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the benchmarks share: mien's library called from Python, timing, and the machine's name."""
+import ctypes
+import json
+import os
+import platform
+import statistics
+import time
+
+import numpy
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, "build/release")
+MIEN = os.path.join(BUILD, "mien")
+
+
+class ModelOptions(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("thresholds_path", ctypes.c_char_p), ("thresholds_json", ctypes.c_char_p),
+                ("thresholds_json_bytes", ctypes.c_size_t), ("threshold", ctypes.c_void_p),
+                ("overrides", ctypes.c_void_p), ("n_overrides", ctypes.c_size_t), ("labels_path", ctypes.c_char_p),
+                ("encoder_path", ctypes.c_char_p), ("max_tokens", ctypes.c_uint32)]
+
+
+class Options(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("device", ctypes.c_int32), ("threads", ctypes.c_uint32),
+                ("progress", ctypes.c_void_p), ("progress_user", ctypes.c_void_p)]
+
+
+class Rows(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("data", ctypes.c_void_p), ("dtype", ctypes.c_int32),
+                ("stride", ctypes.c_size_t)]
+
+
+class Results(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("words", ctypes.c_void_p), ("scores", ctypes.c_void_p),
+                ("status", ctypes.c_void_p), ("n_bad", ctypes.c_size_t), ("embeddings", ctypes.c_void_p),
+                ("n_truncated", ctypes.c_size_t)]
+
+
+class Text(ctypes.Structure):
+    _fields_ = [("bytes", ctypes.c_char_p), ("size", ctypes.c_size_t)]
+
+
+def pointer(array):
+    return array.ctypes.data if array is not None else None
+
+
+class Mien:
+    """The library, called as a C program calls it: a head, an encoder, or both."""
+
+    def __init__(self, head=None, threads=1, encoder=None):
+        self.library = ctypes.CDLL(os.path.join(BUILD, "src/libmien.so"))
+        self.library.mien_model_label_count.restype = ctypes.c_size_t
+        self.library.mien_model_dim.restype = ctypes.c_size_t
+        self.library.mien_model_describe.restype = ctypes.c_char_p
+        self.library.mien_session_isa.restype = ctypes.c_char_p
+        self.model, self.session = ctypes.c_void_p(), ctypes.c_void_p()
+        model_options = ModelOptions(size=ctypes.sizeof(ModelOptions), encoder_path=encoder and encoder.encode())
+        start = time.perf_counter()
+        self.check(self.library.mien_model_open(head and head.encode(), ctypes.byref(model_options),
+                                                ctypes.byref(self.model), None))
+        self.open_s = time.perf_counter() - start
+        options = Options(ctypes.sizeof(Options), 0, threads, None, None)
+        self.check(self.library.mien_session_create(self.model, ctypes.byref(options), ctypes.byref(self.session), None))
+        self.isa = self.library.mien_session_isa(self.session).decode()
+
+    @staticmethod
+    def check(status):
+        if status != 0:
+            raise RuntimeError(f"mien: status {status}")
+
+    def describe(self):
+        return json.loads(self.library.mien_model_describe(self.model))
+
+    def label(self, rows, words=None, scores=None):
+        given = Rows(ctypes.sizeof(Rows), rows.ctypes.data, 0, rows.shape[1])
+        results = Results(size=ctypes.sizeof(Results), words=pointer(words), scores=pointer(scores))
+        self.check(self.library.mien_label_embeddings(self.session, ctypes.byref(given), ctypes.c_size_t(len(rows)),
+                                                      ctypes.byref(results), None))
+
+    def embed(self, texts):
+        encoded = [text.encode() for text in texts]
+        given = (Text * len(encoded))(*((text, len(text)) for text in encoded))
+        embeddings = numpy.empty((len(texts), self.library.mien_model_dim(self.model)), numpy.float32)
+        results = Results(size=ctypes.sizeof(Results), embeddings=pointer(embeddings))
+        self.check(self.library.mien_embed_texts(self.session, given, ctypes.c_size_t(len(encoded)),
+                                                 ctypes.byref(results), None))
+        return embeddings
+
+    def close(self):
+        self.library.mien_session_destroy(self.session)
+        self.library.mien_model_release(self.model)
+
+
+def seconds(call, *arguments):
+    start = time.perf_counter()
+    call(*arguments)
+    return time.perf_counter() - start
+
+
+def spread(values, digits=2):
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+
+
+def machine():
+    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+    return f"{model}, {len(os.sched_getaffinity(0))} CPUs, {platform.system()} {platform.machine()}"
