@@ -163,7 +163,7 @@ static int check_target(cli_run *run, const mien_inputs *inputs, const char *tar
 int cli_run_check_output(cli_run *run, const mien_inputs *inputs) {
   int code = check_target(run, inputs, run->output);
   const mien_output_format format = run->rows.format;
-  bool is_array = format == MIEN_OUTPUT_NPY || format == MIEN_OUTPUT_BITS || format == MIEN_OUTPUT_F32;
+  bool is_array = mien_output_is_array(format);
   if (code != MIEN_OK || !run->output || !is_array) return code;
   char *sidecar = mien_writer_sidecar(run->output, run->rows.content);
   if (!sidecar) {

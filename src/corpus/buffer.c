@@ -97,13 +97,6 @@ bool mien_buffer_append_csv(mien_buffer *buffer, const char *text, size_t size) 
 
 /* ---- For people -------------------------------------------------------------------------------------------------- */
 
-static uint32_t code_of(const char *text, size_t length) {
-  static const unsigned char first_mask[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
-  uint32_t code = (unsigned char)text[0] & first_mask[length];
-  for (size_t i = 1; i < length; i++) code = code << 6 | ((unsigned char)text[i] & 0x3F);
-  return code;
-}
-
 typedef struct range {
   uint32_t first, last;
 } range;
@@ -139,7 +132,8 @@ bool mien_buffer_append_shown(mien_buffer *buffer, const char *text, size_t size
     if (length == 0) {
       shown = replacement, shown_bytes = 3, length = 1;
     } else {
-      uint32_t code = code_of(shown, length);
+      uint32_t code;
+      mien_utf8_decode(shown, length, &code);
       wide = columns_of(code);
       if (code == ' ' || (code >= '\t' && code <= '\r'))
         shown = " ";

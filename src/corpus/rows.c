@@ -35,10 +35,6 @@ static mien_status quote_label(mien_row_format *rows, size_t index, const char *
   return done ? MIEN_OK : mien_fail_memory(error, "labels", labels->size);
 }
 
-static bool is_array(mien_output_format format) {
-  return format == MIEN_OUTPUT_NPY || format == MIEN_OUTPUT_BITS || format == MIEN_OUTPUT_F32;
-}
-
 size_t mien_row_result_bytes(const mien_model *model, const mien_row_options *options) {
   enum { SCORE_BYTES = 12 }; /* as text with its comma, most often */
   if (options->content == MIEN_ROWS_EMBEDDINGS) return mien_model_dim(model) * sizeof(float);
@@ -47,7 +43,7 @@ size_t mien_row_result_bytes(const mien_model *model, const mien_row_options *op
   if (options->format == MIEN_OUTPUT_BITS && options->top_k == 0 && !options->min_one_label)
     return mien_model_words(model) * sizeof(uint32_t);
   size_t bytes = n * sizeof(float);
-  if (is_array(options->format)) return bytes;
+  if (mien_output_is_array(options->format)) return bytes;
   size_t text = options->all_scores ? n * SCORE_BYTES : 0;
   for (size_t i = 0; options->top_k && i < n; i++) names += strlen(mien_model_label_name(model, i));
   if (options->top_k) text += (options->top_k < n ? options->top_k : n) * (names / n + LABEL_BYTES + SCORE_BYTES);
@@ -212,7 +208,7 @@ static void format_arrays(const mien_row_format *rows, mien_block *block) {
 
 mien_status mien_row_format_run(const mien_row_format *rows, mien_block *block, mien_error *error) {
   block->n_labels = block->n_tokens = 0;
-  if (is_array(rows->options.format)) {
+  if (mien_output_is_array(rows->options.format)) {
     format_arrays(rows, block);
     return MIEN_OK;
   }

@@ -16,6 +16,11 @@ typedef enum mien_output_format {
   MIEN_OUTPUT_F32,   /* embeddings as raw little-endian float32 */
 } mien_output_format;
 
+/* Whether the output is an array of numbers, with a sidecar, and not rows of text. */
+static inline bool mien_output_is_array(mien_output_format format) {
+  return format == MIEN_OUTPUT_NPY || format == MIEN_OUTPUT_BITS || format == MIEN_OUTPUT_F32;
+}
+
 typedef struct mien_row_options {
   mien_output_format format;
   mien_row_content content;

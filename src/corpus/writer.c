@@ -20,10 +20,7 @@ struct mien_writer {
   uint64_t n_rows, n_bad;
 };
 
-static bool is_array(const mien_writer *writer) {
-  const mien_output_format format = writer->rows.options.format;
-  return format == MIEN_OUTPUT_NPY || format == MIEN_OUTPUT_BITS || format == MIEN_OUTPUT_F32;
-}
+static bool is_array(const mien_writer *writer) { return mien_output_is_array(writer->rows.options.format); }
 
 /* Whether the array begins with a header, which holds the number of rows. */
 static bool has_header(const mien_writer *writer) { return writer->rows.options.format != MIEN_OUTPUT_F32; }
