@@ -21,7 +21,7 @@ mien_status mien_encoder_scratch_create(const mien_encoder_plan *plan, mien_enco
   const mien_encoder_config *config = &plan->config;
   const size_t tokens = config->max_tokens > MIEN_BATCH_TOKENS ? config->max_tokens : MIEN_BATCH_TOKENS;
   const size_t heads = config->heads * plan->head_columns;
-  const size_t padded = (config->max_tokens + MIEN_PANEL - 1) / MIEN_PANEL * MIEN_PANEL;
+  const size_t padded = mien_whole_panels(config->max_tokens);
   *scratch = (mien_encoder_scratch){
       .tokens = tokens,
       .x = allocate(tokens, config->hidden * sizeof(float)),

@@ -13,8 +13,6 @@
 /* The fewest tokens that a text is cut to: the special ones and one of its own. */
 enum { LEAST_TOKENS = MIEN_TOKENIZER_SPECIALS + 1 };
 
-static size_t round_up(size_t value) { return (value + MIEN_PANEL - 1) / MIEN_PANEL * MIEN_PANEL; }
-
 /* ---- Memory: everything in one piece, cut in the order of making ---------------------------------------------- */
 
 /* The first pass, with `at` NULL, counts; the second cuts. */
@@ -50,7 +48,7 @@ static mien_norm take_norm(arena *memory, size_t hidden) {
 static void lay_out(mien_encoder_plan *plan, arena *memory) {
   const mien_encoder_config *config = &plan->config;
   const size_t hidden = config->hidden, heads = config->heads * plan->head_columns;
-  const size_t intermediate = round_up(config->intermediate);
+  const size_t intermediate = mien_whole_panels(config->intermediate);
   plan->positions = take(memory, config->max_tokens, hidden);
   plan->norm = take_norm(memory, hidden);
   for (size_t i = 0; i < config->layers; i++) {
@@ -146,7 +144,7 @@ static void pack_layer(const mien_encoder_plan *plan, const mien_layer_weights *
   const size_t of_head = config->hidden / config->heads, heads = config->heads * plan->head_columns;
   const side hidden = {config->hidden, config->hidden, config->hidden};
   const side by_head = {config->hidden, of_head, plan->head_columns};
-  const side between = {config->intermediate, config->intermediate, round_up(config->intermediate)};
+  const side between = {config->intermediate, config->intermediate, mien_whole_panels(config->intermediate)};
   /* Attention's 1/√d, once here instead of for every score. */
   const float scale = (float)(1 / sqrt((double)of_head));
   pack_linear(&weights->query, &by_head, &hidden, scale, scratch, &layer->query_key_value, 0);
@@ -215,7 +213,7 @@ mien_status mien_encoder_plan_create(mien_encoder_source *source, size_t max_tok
   plan->source = source;
   plan->config = source->config;
   if (max_tokens > 0) plan->config.max_tokens = max_tokens;
-  plan->head_columns = round_up(source->config.hidden / source->config.heads);
+  plan->head_columns = mien_whole_panels(source->config.hidden / source->config.heads);
   const size_t widest =
       source->config.hidden > source->config.intermediate ? source->config.hidden : source->config.intermediate;
   float *scratch = NULL;

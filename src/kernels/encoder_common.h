@@ -369,7 +369,7 @@ static void attend_head(const mien_attention *a, size_t head, size_t padded) {
 static void attend(const mien_attention *a) {
   /* Far below any score, and finite: its exp is nothing beside the largest's. */
   const float no_token = -FLT_MAX / 4;
-  const size_t padded = (a->n + MIEN_PANEL - 1) / MIEN_PANEL * MIEN_PANEL;
+  const size_t padded = mien_whole_panels(a->n);
   for (size_t i = 0; i < padded; i++) a->mask[i] = i < a->n ? 0 : no_token;
   for (size_t head = 0; head < a->heads; head++) attend_head(a, head, padded);
 }

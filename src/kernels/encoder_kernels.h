@@ -24,6 +24,9 @@ enum {
   MIEN_MAX_TILE = 16, /* most rows of any table's tile */
 };
 
+/* Columns, or tokens as attention pads them, up to whole panels. */
+static inline size_t mien_whole_panels(size_t n) { return (n + MIEN_PANEL - 1) / MIEN_PANEL * MIEN_PANEL; }
+
 /* y = x·W + b. */
 typedef struct mien_matrix {
   size_t inputs, outputs; /* multiples of MIEN_PANEL */
