@@ -166,8 +166,8 @@ static int check_inputs(cli_label_options *options) {
   if (from_inputs) return MIEN_OK;
   options->is_prompt = !from_texts && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !run->output;
   if (!from_texts && !options->is_prompt) return cli_usage(command, "expected an INPUT, found none");
-  if (run->text_option && strcmp(run->text_option, "--max-tokens") != 0)
-    return cli_usage(command, "option '%s' is for INPUTs", run->text_option);
+  if (run->text_option && run->text_option != CLI_MAX_TOKENS)
+    return cli_usage(command, "option '%s' is for INPUTs", cli_run_name(run->text_option));
   return cli_run_has(run, CLI_INPUT_FORMAT) ? cli_usage(command, "option '--input-format' is for INPUTs") : MIEN_OK;
 }
 

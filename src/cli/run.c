@@ -116,18 +116,15 @@ int cli_run_check_formats(const cli_run *run, const mien_inputs *inputs) {
   enum { JSONL = 1 << MIEN_INPUT_JSONL, TABLES = 1 << MIEN_INPUT_CSV | 1 << MIEN_INPUT_TSV };
   static const struct {
     int option, formats;
-    const char *name, *expected;
-  } options[] = {{CLI_TEXT_FIELD, JSONL, "--text-field", "jsonl"},
-                 {CLI_ID_FIELD, JSONL, "--id-field", "jsonl"},
-                 {CLI_TEXT_COLUMN, TABLES, "--text-column", "csv and tsv"},
-                 {CLI_ID_COLUMN, TABLES, "--id-column", "csv and tsv"},
-                 {CLI_NO_HEADER, TABLES, "--no-header", "csv and tsv"},
-                 {CLI_KEEP, JSONL | TABLES, "--keep", "jsonl, csv and tsv"}};
+    const char *expected;
+  } options[] = {{CLI_TEXT_FIELD, JSONL, "jsonl"},         {CLI_ID_FIELD, JSONL, "jsonl"},
+                 {CLI_TEXT_COLUMN, TABLES, "csv and tsv"}, {CLI_ID_COLUMN, TABLES, "csv and tsv"},
+                 {CLI_NO_HEADER, TABLES, "csv and tsv"},   {CLI_KEEP, JSONL | TABLES, "jsonl, csv and tsv"}};
   int found = 0;
   for (size_t i = 0; i < inputs->count; i++) found |= 1 << inputs->items[i].format;
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     if (cli_run_has(run, options[i].option) && !(found & options[i].formats))
-      return cli_usage(run->command, "option '%s' is for inputs of %s; there are none", options[i].name,
+      return cli_usage(run->command, "option '%s' is for inputs of %s; there are none", cli_run_name(options[i].option),
                        options[i].expected);
   return MIEN_OK;
 }

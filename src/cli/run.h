@@ -16,9 +16,9 @@ typedef struct cli_run {
   const char *output; /* NULL: stdout */
   char *const *inputs;
   size_t n_inputs;
-  char **keep;             /* [rows.n_keep] the names that --keep lists */
-  const char *text_option; /* an option that is for texts only, when one was given: its name */
-  uint32_t seen;           /* options that were given, one bit each */
+  char **keep;     /* [rows.n_keep] the names that --keep lists */
+  int text_option; /* an option that is for texts only, when one was given; else 0 */
+  uint32_t seen;   /* options that were given, one bit each */
   bool quiet, help, has_format;
 } cli_run;
 
@@ -86,6 +86,9 @@ void cli_run_free(cli_run *run);
  * CLI_INPUT_FORMAT on, CLI_OUTPUT's being 0. */
 int cli_run_once(cli_run *run, int opt, const char *name);
 bool cli_run_has(const cli_run *run, int opt);
+
+/* "--keep" for CLI_KEEP; until the next call. */
+const char *cli_run_name(int opt);
 
 /* A usage error where an option is for a format that none of the inputs has. */
 int cli_run_check_formats(const cli_run *run, const mien_inputs *inputs);

@@ -159,11 +159,12 @@ static int set_keep(cli_run *run, const char *value) {
   }
 }
 
-static int set_text_option(cli_run *run, int opt, const char *name, const char *value) {
+static int set_text_option(cli_run *run, int opt, const char *value) {
   uint64_t tokens = 0;
   int code;
-  run->text_option = name;
-  if (value && value[0] == '\0') return cli_usage(run->command, "option '%s': expected a value, found nothing", name);
+  run->text_option = opt;
+  if (value && value[0] == '\0')
+    return cli_usage(run->command, "option '%s': expected a value, found nothing", cli_run_name(opt));
   switch (opt) {
   case CLI_TEXT_FIELD: run->texts.text_field = value; break;
   case CLI_ID_FIELD: run->texts.id_field = value; break;
@@ -197,7 +198,7 @@ static int set_run_option(cli_run *run, int opt, const char *value) {
   }
 }
 
-static const char *name_of(int opt) {
+const char *cli_run_name(int opt) {
   static const struct option options[] = {CLI_RUN_OPTIONS};
   static char name[32];
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
@@ -212,7 +213,7 @@ int cli_run_option(cli_run *run, int opt, const char *value, const cli_format *f
     *(opt == CLI_QUIET ? &run->quiet : &run->help) = true;
     return MIEN_OK;
   }
-  int code = cli_run_once(run, opt, name_of(opt));
+  int code = cli_run_once(run, opt, cli_run_name(opt));
   if (code != MIEN_OK) return code;
   switch (opt) {
   case CLI_OUTPUT: return set_output(run, value);
@@ -223,9 +224,7 @@ int cli_run_option(cli_run *run, int opt, const char *value, const cli_format *f
   case CLI_THREADS: return set_run_option(run, opt, value);
   default: break;
   }
-  static const char *const text_options[] = {"--text-field", "--id-field", "--text-column", "--id-column",
-                                             "--no-header",  "--keep",     "--max-tokens"};
-  return set_text_option(run, opt, text_options[opt - CLI_TEXT_FIELD], value);
+  return set_text_option(run, opt, value);
 }
 
 /* ---- All options together ---------------------------------------------------------------------------------------- */
