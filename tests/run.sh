@@ -62,6 +62,13 @@ else
   skip AVX-512 "neither this processor has it nor is libsimde-dev installed to emulate it"
 fi
 
+step "AMX kernels, emulated"
+if grep -qw avx512dq /proc/cpuinfo; then
+  tests/kernels/amx.sh
+else
+  skip AMX "their other parts need AVX-512, which this processor has not"
+fi
+
 # What takes packages from elsewhere than the system is for --full alone.
 step "the tokenizer against Hugging Face tokenizers"
 venv=build/test-venv

@@ -71,6 +71,21 @@ MIEN_API const char *mien_status_name(mien_status status);
 /* The version of the library that runs, "0.1.0". Static. */
 MIEN_API const char *mien_version(void);
 
+/* ---- Numbers ------------------------------------------------------------------------------------------------- */
+
+/* What numbers are, and what an encoder runs in. */
+typedef int32_t mien_dtype;
+enum {
+  MIEN_F32 = 0,    /* IEEE binary32 */
+  MIEN_F16 = 1,    /* IEEE binary16; an encoder: its weights are, it runs in float32 */
+  MIEN_F64 = 2,    /* IEEE binary64; of rows only, rounded to float32 first */
+  MIEN_BF16 = 3,   /* bfloat16; an encoder: weights and activations in its products, whose sums are float32 */
+  MIEN_BF16X3 = 4, /* of encoders only: float32 weights; as exact as F32, from three products of bfloat16 halves where
+                      the processor has tiles for them (AMX), and F32 itself elsewhere */
+  MIEN_INT8 = 5,   /* of encoders only: weights and activations in its products as integers from -127 to 127 times a
+                      scale, exact sums; embeddings and scores have the same bits on every processor */
+};
+
 /* ---- Model --------------------------------------------------------------------------------------------------- */
 
 typedef struct mien_model mien_model;
@@ -98,6 +113,8 @@ typedef struct mien_model_options {
   const char *encoder_path; /* the encoder that makes embeddings of texts; see mien_model_open */
   uint32_t max_tokens; /* texts are cut to it, special tokens included: from 3 to what the encoder was made for, which
                           0 stands for */
+  const mien_dtype *dtype; /* what the encoder runs in, on every processor; NULL: what its pack is in, F32 for other
+                              files */
 } mien_model_options;
 
 /*
@@ -133,6 +150,9 @@ MIEN_API void mien_model_release(mien_model *model);
 /* L, 0 of an encoder alone; and D ≥ 1. */
 MIEN_API size_t mien_model_label_count(const mien_model *model);
 MIEN_API size_t mien_model_dim(const mien_model *model);
+
+/* What the encoder runs in, "int8"; "f32" of a head alone. Static. */
+MIEN_API const char *mien_model_dtype(const mien_model *model);
 
 /* The most tokens of a text that the encoder reads, special ones included; 0 without an encoder. */
 MIEN_API size_t mien_model_max_tokens(const mien_model *model);
@@ -203,13 +223,6 @@ MIEN_API void mien_session_destroy(mien_session *session);
 MIEN_API const char *mien_session_isa(const mien_session *session);
 
 /* ---- Labelling ----------------------------------------------------------------------------------------------- */
-
-typedef int32_t mien_dtype;
-enum {
-  MIEN_F32 = 0, /* IEEE binary32 */
-  MIEN_F16 = 1, /* IEEE binary16 */
-  MIEN_F64 = 2, /* IEEE binary64; rounded to float32 first */
-};
 
 /* n rows of D numbers in memory, the machine's byte order. `data` is aligned to its element. */
 typedef struct mien_rows {

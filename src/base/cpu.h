@@ -23,8 +23,13 @@ typedef enum mien_isa {
 
 const char *mien_isa_name(mien_isa isa);
 
-/* Whether this CPU and its operating system can run it. */
+/* Whether this CPU and its operating system can run it. The first question for AMX on a CPU that has it asks the kernel
+ * for the process's permission to use tiles, on which it depends. */
 bool mien_isa_available(mien_isa isa);
+
+/* Why it cannot, in a few words, for which there is room in `text`; NULL where it can. */
+enum { MIEN_ISA_MISSING_CHARS = 80 };
+const char *mien_isa_missing(mien_isa isa, char text[MIEN_ISA_MISSING_CHARS]);
 
 /* The best available one, or the one that the environment variable MIEN_ISA names. */
 MIEN_MUST_USE mien_status mien_isa_choose(mien_isa *isa, mien_error *error);

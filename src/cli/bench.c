@@ -130,7 +130,7 @@ static int parse(int argc, char **argv, bench_request *request) {
       break;
     case '?':
     case ':': return cli_bad_option(command, opt, argv);
-    default: request->has_model = true; code = cli_model_option(&request->model, command, opt, optarg);
+    default: request->has_model |= opt != CLI_DTYPE; code = cli_model_option(&request->model, command, opt, optarg);
     }
   }
   return code == MIEN_OK ? set_subject(request, argc - optind, argv + optind) : code;
@@ -142,6 +142,7 @@ static int run(bench_request *request) {
   const cli_model_use use = request->subject == HEAD ? CLI_USE_HEAD : CLI_USE_ENCODER;
   int code = request->has_model ? cli_model_open(&request->model, command, use, &model) : MIEN_OK;
   if (code != MIEN_OK) return code;
+  if (request->model.has_dtype) request->options.dtype = &request->model.dtype;
   mien_status status = request->subject == HEAD ? cli_bench_head(&request->options, model, &error)
                                                 : cli_bench_encoder(&request->options, model, &error);
   mien_model_release(model);

@@ -8,10 +8,11 @@
 
 typedef struct cli_bench_options {
   bool json;
-  double seconds;   /* each measurement takes at least */
-  unsigned threads; /* the most that are measured */
-  size_t n_rows;    /* head: rows in memory */
-  size_t tokens;    /* encoder: of each text; 0: lengths as comments have them */
+  double seconds;          /* each measurement takes at least */
+  unsigned threads;        /* the most that are measured */
+  size_t n_rows;           /* head: rows in memory */
+  size_t tokens;           /* encoder: of each text; 0: lengths as comments have them */
+  const mien_dtype *dtype; /* encoder: of the random one; NULL: float32 */
 } cli_bench_options;
 
 /* Print their results to stdout. `model` may be NULL: then random weights of the usual size are measured. */

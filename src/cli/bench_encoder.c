@@ -8,6 +8,7 @@
 #include "cli/bench.h"
 #include "cli/roofline.h"
 #include "encoder/forward.h"
+#include "encoder/panel.h"
 #include "model/model.h"
 
 /* The encoder that is measured when none is given: what mien is most used with. */
@@ -28,7 +29,8 @@ typedef struct bench_result {
 typedef struct encoder_bench {
   mien_encoder_plan *own;
   const mien_encoder_plan *plan;
-  float *random; /* where the own plan's weights were taken from */
+  const mien_dtype *dtype; /* of the own plan; NULL: float32 */
+  float *random;           /* where the own plan's weights were taken from */
   int32_t *ids;
   size_t lengths[TEXTS], n_tokens, batch_texts[TEXTS], n_batches;
   double seconds, read[2], flops[2]; /* one thread, all threads: bytes and operations a second */
@@ -41,8 +43,8 @@ typedef struct encoder_bench {
 
 static mien_weight_linear random_linear(const float *random, size_t outputs, size_t inputs) {
   const unsigned char *data = (const unsigned char *)random;
-  return (mien_weight_linear){{data, outputs, inputs, MIEN_WEIGHT_F32, false},
-                              {data, 1, outputs, MIEN_WEIGHT_F32, false}};
+  return (mien_weight_linear){{.data = data, .outputs = outputs, .inputs = inputs},
+                              {.data = data, .outputs = 1, .inputs = outputs}};
 }
 
 /* All weights are the same numbers in the file; the plan has a copy for each. */
@@ -55,12 +57,12 @@ static mien_encoder_source *make_source(const float *random) {
     mien_free(layers);
     return NULL;
   }
-  const mien_weight vector = {data, 1, HIDDEN, MIEN_WEIGHT_F32, false};
+  const mien_weight vector = {.data = data, .outputs = 1, .inputs = HIDDEN};
   source->config = (mien_encoder_config){
       LAYERS, HIDDEN, HEADS, INTERMEDIATE, VOCABULARY, POSITIONS, 1, 1e-12f, MIEN_POOLING_MEAN, true, POSITIONS};
   source->format = "random";
-  source->weights = (mien_encoder_weights){.word = {data, VOCABULARY, HIDDEN, MIEN_WEIGHT_F32, false},
-                                           .position = {data, POSITIONS, HIDDEN, MIEN_WEIGHT_F32, false},
+  source->weights = (mien_encoder_weights){.word = {.data = data, .outputs = VOCABULARY, .inputs = HIDDEN},
+                                           .position = {.data = data, .outputs = POSITIONS, .inputs = HIDDEN},
                                            .token_type = vector,
                                            .norm = {vector, vector},
                                            .layers = layers};
@@ -83,7 +85,7 @@ static mien_status make_encoder(encoder_bench *bench, mien_error *error) {
   mien_encoder_source *source = bench->random ? make_source(bench->random) : NULL;
   if (!source) return mien_fail_memory(error, "encoder", numbers * sizeof(float));
   for (size_t i = 0; i < numbers; i++) bench->random[i] = 0.04f * cli_random_normal(&state);
-  mien_status status = mien_encoder_plan_create(source, 0, "encoder", &bench->own, error);
+  mien_status status = mien_encoder_plan_create(source, 0, bench->dtype, "encoder", &bench->own, error);
   bench->plan = bench->own;
   return status;
 }
@@ -143,7 +145,7 @@ static size_t weight_bytes(const encoder_bench *bench) {
     for (size_t k = 0; k < sizeof matrices / sizeof *matrices; k++)
       numbers += matrices[k]->inputs * matrices[k]->outputs;
   }
-  return numbers * sizeof(float);
+  return numbers * mien_panel_element(mien_layout_of(bench->plan->dtype));
 }
 
 /* The products with weights of one batch of n tokens. */
@@ -152,9 +154,9 @@ static void run_products(const mien_encoder_kernels *kernels, const mien_encoder
   for (size_t i = 0; i < plan->config.layers; i++) {
     const mien_layer *layer = &plan->layers[i];
     kernels->project(&layer->query_key_value, scratch->x, n, plan->head_columns, n * plan->head_columns,
-                     scratch->heads);
-    kernels->project_add(&layer->attention_output, scratch->context, n, scratch->x);
-    kernels->feed_forward(&layer->up, &layer->down, scratch->x, n, scratch->between, scratch->y);
+                     scratch->products, scratch->heads);
+    kernels->project_add(&layer->attention_output, scratch->context, n, scratch->products, scratch->x);
+    kernels->feed_forward(&layer->up, &layer->down, scratch->x, n, scratch->products, scratch->y);
   }
 }
 
@@ -203,16 +205,19 @@ static void measure_line(encoder_bench *bench, mien_pool *pool, bench_pass *pass
       (bench_result){mien_isa_name(pass->kernels->isa), pass->products, mien_pool_threads(pool), best};
 }
 
-static void measure_lines(encoder_bench *bench, mien_pool *pool, mien_encoder_scratch *scratch, float *embeddings) {
-  const int column = mien_pool_threads(pool) > 1;
-  bench->read[column] = roofline_read(pool, bench->plan->weights, weight_bytes(bench));
-  bench->flops[column] = roofline_flops(pool);
-  for (int isa = 0; isa < MIEN_ISA_COUNT; isa++) {
-    const mien_encoder_kernels *kernels = mien_encoder_kernels_of[isa];
-    if (!kernels || !mien_isa_available((mien_isa)isa)) continue;
-    for (int products = 0; products < 2; products++)
-      measure_line(bench, pool, &(bench_pass){bench, kernels, scratch, embeddings, products == 1});
-  }
+static mien_status measure_isa(encoder_bench *bench, mien_pool *pool, const mien_encoder_kernels *kernels,
+                               float *embeddings, mien_error *error) {
+  const unsigned threads = mien_pool_threads(pool);
+  mien_status status = MIEN_OK;
+  mien_encoder_scratch *scratch = mien_alloc(threads, sizeof *scratch);
+  if (!scratch) return mien_fail_memory(error, "scratch", threads * sizeof *scratch);
+  for (unsigned i = 0; status == MIEN_OK && i < threads; i++)
+    status = mien_encoder_scratch_create(kernels, bench->plan, &scratch[i], error);
+  for (int products = 0; status == MIEN_OK && products < 2; products++)
+    measure_line(bench, pool, &(bench_pass){bench, kernels, scratch, embeddings, products == 1});
+  for (unsigned i = 0; i < threads; i++) mien_encoder_scratch_destroy(&scratch[i]);
+  mien_free(scratch);
+  return status;
 }
 
 static mien_status measure(encoder_bench *bench, unsigned threads, mien_error *error) {
@@ -220,14 +225,13 @@ static mien_status measure(encoder_bench *bench, unsigned threads, mien_error *e
   mien_status status = mien_pool_create(threads, &pool, error);
   if (status != MIEN_OK) return status;
   const size_t hidden = bench->plan->config.hidden;
-  mien_encoder_scratch *scratch = mien_alloc(threads, sizeof *scratch);
   float *embeddings = mien_alloc(threads, TEXTS * hidden * sizeof *embeddings);
-  if (!scratch || !embeddings) status = mien_fail_memory(error, "scratch", threads * TEXTS * hidden * sizeof(float));
-  for (unsigned i = 0; status == MIEN_OK && i < threads; i++)
-    status = mien_encoder_scratch_create(bench->plan, &scratch[i], error);
-  if (status == MIEN_OK) measure_lines(bench, pool, scratch, embeddings);
-  for (unsigned i = 0; scratch && i < threads; i++) mien_encoder_scratch_destroy(&scratch[i]);
-  mien_free(scratch);
+  if (!embeddings) status = mien_fail_memory(error, "embeddings", threads * TEXTS * hidden * sizeof *embeddings);
+  bench->flops[threads > 1] = roofline_flops(pool);
+  for (int isa = 0; status == MIEN_OK && isa < MIEN_ISA_COUNT; isa++) {
+    const mien_encoder_kernels *kernels = mien_encoder_kernels_of[mien_products_of(bench->plan->dtype)][isa];
+    if (kernels && mien_isa_available((mien_isa)isa)) status = measure_isa(bench, pool, kernels, embeddings, error);
+  }
   mien_free(embeddings);
   mien_pool_destroy(pool);
   return status;
@@ -253,10 +257,11 @@ static void print_json(const encoder_bench *bench) {
   for (size_t i = 0; i < bench->n_results; i++) {
     const bench_result *line = &bench->results[i];
     const rates r = rates_of(bench, line);
-    printf("%s{\"isa\":\"%s\",\"dtype\":\"f32\",\"part\":\"%s\",\"threads\":%u,\"texts_per_s\":%.1f,\"tokens_per_s\":%."
+    printf("%s{\"isa\":\"%s\",\"dtype\":\"%s\",\"part\":\"%s\",\"threads\":%u,\"texts_per_s\":%.1f,\"tokens_per_s\":%."
            "0f,\"gb_per_s\":%.3f,"
            "\"gflop_per_s\":%.2f,\"peak\":%.3f}",
-           i ? "," : "", line->isa, part(line), line->threads, r.texts, r.tokens, r.bytes / 1e9, r.flops / 1e9, r.peak);
+           i ? "," : "", line->isa, mien_dtype_name(bench->plan->dtype), part(line), line->threads, r.texts, r.tokens,
+           r.bytes / 1e9, r.flops / 1e9, r.peak);
   }
   const int all = bench->threads > 1;
   printf("],\"read_gb_per_s\":%.3f,\"read_gb_per_s_1\":%.3f,\"peak_gflop_per_s\":%.2f,\"peak_gflop_per_s_1\":%.2f,"
@@ -283,7 +288,7 @@ static void print_table(const encoder_bench *bench) {
 }
 
 mien_status cli_bench_encoder(const cli_bench_options *options, const mien_model *model, mien_error *error) {
-  encoder_bench bench = {.seconds = options->seconds, .threads = options->threads};
+  encoder_bench bench = {.dtype = options->dtype, .seconds = options->seconds, .threads = options->threads};
   mien_status status = MIEN_OK;
   if (model && !model->encoder)
     status = mien_fail(error, MIEN_ARGUMENT, "expected an encoder, found a head alone: use --encoder");

@@ -78,9 +78,15 @@ enum {
 /* The lines of --help on these, and on --encoder alone. */
 extern const char cli_model_help[], cli_encoder_help[];
 
+#define CLI_DTYPE_HELP                                                                                                 \
+  "  --dtype DTYPE         what the encoder runs in, the same on every processor: f32 (fp32), bf16x3, bf16, f16\n"     \
+  "                        (fp16), int8 (i8, q8). Default: the pack's own, f32 for other files\n"
+
 typedef struct cli_model {
   const char *head, *model, *encoder, *thresholds_path, *labels_path;
   uint32_t max_tokens; /* 0: the encoder's own limit */
+  mien_dtype dtype;    /* what the encoder runs in, when has_dtype */
+  bool has_dtype;
   bool has_threshold;
   double threshold;
   mien_threshold *overrides; /* labels are copies */

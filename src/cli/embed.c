@@ -25,8 +25,7 @@ static int help(void) {
       "of\n"
       "text by name), a quoted glob pattern, or - for stdin.\n"
       "\n"
-      "Encoder:\n%s"
-      "  --dtype f32           what the encoder runs in; f32 (fp32) is what this version has. Default: f32\n"
+      "Encoder:\n%s" CLI_DTYPE_HELP
       "  --max-tokens N        cuts texts to N tokens, special ones included: 3 to the encoder's limit, the default\n"
       "\n"
       "Input:\n%s%s"

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/number.h"
 #include "cli/cli.h"
+#include "encoder/panel.h"
 #include "kernels/head_kernels.h"
 
 static const char command[] = "inspect";
@@ -26,7 +27,9 @@ static int help(void) {
       "                        opsets, input, operators; with an encoder \"encoder\": {format, layers, hidden, heads,\n"
       "                        intermediate, vocabulary, positions, max_tokens, pooling, normalize}; an encoder alone\n"
       "                        has dim, dtype and encoder only\n"
-      "  --cpu                 this CPU's instruction sets: which are available, which one runs\n"
+      "  --cpu                 this CPU's instruction sets: which are available, or why not, and which of them run\n"
+      "                        the head and encoders of each dtype; as JSON: cpus, isas [{isa, available, chosen,\n"
+      "                        reason}], runs {head, f32, bf16x3, bf16, int8}\n"
       "%s"
       "  --thresholds FILE     a JSON object {label: number in [0, 1]} with exactly the head's labels\n"
       "  --threshold X         one threshold in [0, 1] for all labels; LABEL=X: one label's\n"
@@ -38,27 +41,67 @@ static int help(void) {
   return cli_flush_stdout();
 }
 
-static int inspect_cpu(bool json) {
-  mien_isa chosen;
-  mien_error error;
-  if (mien_isa_choose(&chosen, &error) != MIEN_OK) return cli_report(command, &error);
-  chosen = mien_head_kernels_for(chosen)->isa; /* of those allowed, the highest that there is code for */
-  if (json) printf("{\"cpus\":%u,\"isas\":[", mien_cpu_count());
+/* What runs where it may use up to `isa`: the head, and encoders by dtype. */
+typedef struct running {
+  const char *what;
+  mien_isa isa;
+} running;
+
+enum { RUNNING = 1 + MIEN_PRODUCTS_COUNT };
+
+static mien_isa list_running(mien_isa isa, running all[RUNNING]) {
+  static const mien_dtype dtypes[] = {MIEN_F32, MIEN_BF16X3, MIEN_BF16, MIEN_INT8};
+  _Static_assert(sizeof dtypes / sizeof *dtypes == MIEN_PRODUCTS_COUNT, "a dtype of each kind of products");
+  mien_isa highest = mien_head_kernels_for(isa)->isa;
+  all[0] = (running){"head", highest};
+  for (size_t i = 0; i < MIEN_PRODUCTS_COUNT; i++) {
+    const mien_isa runs = mien_encoder_kernels_for(mien_products_of(dtypes[i]), isa)->isa;
+    all[1 + i] = (running){mien_dtype_name(dtypes[i]), runs};
+    highest = runs > highest ? runs : highest;
+  }
+  return highest;
+}
+
+static void print_cpu_json(const running *all, mien_isa highest) {
+  printf("{\"cpus\":%u,\"isas\":[", mien_cpu_count());
   for (int i = 0; i < MIEN_ISA_COUNT; i++) {
-    const char *name = mien_isa_name((mien_isa)i);
-    bool available = mien_isa_available((mien_isa)i), runs = i == (int)chosen;
-    if (json) {
-      printf("%s{\"isa\":\"%s\",\"available\":%s,\"chosen\":%s}", i ? "," : "", name, available ? "true" : "false",
-             runs ? "true" : "false");
-    } else {
-      printf("%-12s%s%s\n", name, available ? "available" : "-", runs ? ", chosen" : "");
-    }
+    char text[MIEN_ISA_MISSING_CHARS];
+    const char *missing = mien_isa_missing((mien_isa)i, text);
+    printf("%s{\"isa\":\"%s\",\"available\":%s,\"chosen\":%s", i ? "," : "", mien_isa_name((mien_isa)i),
+           missing ? "false" : "true", i == (int)highest ? "true" : "false");
+    if (missing) printf(",\"reason\":\"%s\"", missing);
+    printf("}");
   }
-  if (json) {
-    printf("]}\n");
-  } else {
-    printf("%u CPU%s for this process\n", mien_cpu_count(), mien_cpu_count() == 1 ? "" : "s");
+  printf("],\"runs\":{");
+  for (int i = 0; i < RUNNING; i++) printf("%s\"%s\":\"%s\"", i ? "," : "", all[i].what, mien_isa_name(all[i].isa));
+  printf("}}\n");
+}
+
+static void print_cpu(const running *all, mien_isa highest) {
+  for (int i = 0; i < MIEN_ISA_COUNT; i++) {
+    char text[MIEN_ISA_MISSING_CHARS];
+    const char *missing = mien_isa_missing((mien_isa)i, text);
+    printf("%-12s", mien_isa_name((mien_isa)i));
+    if (missing)
+      printf("-, %s\n", missing);
+    else
+      printf("available%s\n", i == (int)highest ? ", chosen" : "");
   }
+  printf("\n%-12s%s\n", "what", "runs on");
+  for (int i = 0; i < RUNNING; i++) printf("%-12s%s\n", all[i].what, mien_isa_name(all[i].isa));
+  printf("\n%u CPU%s for this process\n", mien_cpu_count(), mien_cpu_count() == 1 ? "" : "s");
+}
+
+static int inspect_cpu(bool json) {
+  mien_isa allowed;
+  mien_error error;
+  running all[RUNNING];
+  if (mien_isa_choose(&allowed, &error) != MIEN_OK) return cli_report(command, &error);
+  const mien_isa highest = list_running(allowed, all);
+  if (json)
+    print_cpu_json(all, highest);
+  else
+    print_cpu(all, highest);
   return cli_flush_stdout();
 }
 

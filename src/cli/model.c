@@ -26,8 +26,7 @@ const char cli_model_help[] =
     "  --threshold X         one threshold in [0, 1] for all labels\n"
     "  --threshold LABEL=X   one label's threshold, over all others; may be repeated\n"
     "                        default: thresholds.json beside the head, else 0.5 with a warning\n"
-    "  --labels FILE         a label a line, for a head whose one output has no class labels\n"
-    "  --dtype f32           what the model runs in; f32 (fp32) is what this version has. Default: f32\n";
+    "  --labels FILE         a label a line, for a head whose one output has no class labels\n" CLI_DTYPE_HELP;
 
 const char cli_encoder_help[] = "  --encoder E           a sentence-transformers folder of a BERT, a BERT ONNX file "
                                 "with its tokenizer.json beside\n"
@@ -73,14 +72,20 @@ static int set_threshold(cli_model *arguments, const char *command, const char *
   return MIEN_OK;
 }
 
-static int check_dtype(const char *command, const char *value) {
-  static const char *const known[] = {"bf16x3", "bf16", "f16", "fp16", "int8", "i8", "q8"};
-  if (strcmp(value, "f32") == 0 || strcmp(value, "fp32") == 0) return MIEN_OK;
-  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-    if (strcmp(value, known[i]) == 0)
-      return cli_usage(command, "option '--dtype': '%s' is not available in this version; available: f32", value);
+static int set_dtype(cli_model *arguments, const char *command, const char *value) {
+  static const struct {
+    const char *name;
+    mien_dtype dtype;
+  } names[] = {{"f32", MIEN_F32},  {"bf16x3", MIEN_BF16X3}, {"bf16", MIEN_BF16}, {"f16", MIEN_F16}, {"int8", MIEN_INT8},
+               {"fp32", MIEN_F32}, {"fp16", MIEN_F16},      {"i8", MIEN_INT8},   {"q8", MIEN_INT8}};
+  if (arguments->has_dtype) return cli_usage(command, "option '--dtype' is given twice");
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    if (strcmp(value, names[i].name) != 0) continue;
+    arguments->dtype = names[i].dtype;
+    arguments->has_dtype = true;
+    return MIEN_OK;
   }
-  return cli_usage(command, "option '--dtype': expected f32, found '%s'", value);
+  return cli_usage(command, "option '--dtype': expected f32, bf16x3, bf16, f16 or int8, found '%s'", value);
 }
 
 int cli_model_option(cli_model *arguments, const char *command, int opt, const char *value) {
@@ -90,7 +95,7 @@ int cli_model_option(cli_model *arguments, const char *command, int opt, const c
   case CLI_THRESHOLDS: return set_once(command, &arguments->thresholds_path, "--thresholds", value);
   case CLI_LABELS: return set_once(command, &arguments->labels_path, "--labels", value);
   case CLI_THRESHOLD: return set_threshold(arguments, command, value);
-  case CLI_DTYPE: return check_dtype(command, value);
+  case CLI_DTYPE: return set_dtype(arguments, command, value);
   case CLI_ENCODER: return set_once(command, &arguments->encoder, "--encoder", value);
   default: return cli_usage(command, "unknown option");
   }
@@ -173,6 +178,7 @@ int cli_model_open(cli_model *arguments, const char *command, cli_model_use use,
       .labels_path = arguments->labels_path,
       .encoder_path = cli_model_encoder_path(arguments),
       .max_tokens = arguments->max_tokens,
+      .dtype = use != CLI_USE_HEAD && arguments->has_dtype ? &arguments->dtype : NULL,
   };
   mien_error error;
   if (mien_model_open(path, &options, model, &error) != MIEN_OK) return cli_report(command, &error);

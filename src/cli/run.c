@@ -63,7 +63,7 @@ static void print_summary(const mien_reader *reader, const cli_run *run, const m
   if (reader->has_texts) fprintf(stderr, "%" PRIu64 " truncated, ", summary->n_truncated);
   fprintf(stderr, "%" PRIu64 " bad rows in %.3f s (%.0f %s/s), ", summary->n_bad, seconds,
           seconds > 0 ? (double)summary->n_rows / seconds : 0.0, rows);
-  if (summary->isa) fprintf(stderr, "dtype f32, isa %s, ", summary->isa);
+  if (summary->isa) fprintf(stderr, "dtype %s, isa %s, ", summary->dtype, summary->isa);
   fprintf(stderr, "%u thread%s\n", summary->threads, summary->threads == 1 ? "" : "s");
 }
 

@@ -225,7 +225,10 @@ static mien_status start_workers(run *r, mien_model *model, mien_error *error) {
       status =
           mien_block_init(&r->workers[i].block, r->reader, model, content, mien_row_format_needs_scores(rows), error);
   }
-  if (status == MIEN_OK && content != MIEN_ROWS_TOKENS) r->summary.isa = mien_session_isa(r->workers[0].session);
+  if (status == MIEN_OK && content != MIEN_ROWS_TOKENS) {
+    r->summary.isa = mien_session_isa(r->workers[0].session);
+    r->summary.dtype = mien_model_dtype(model);
+  }
   return status;
 }
 

@@ -22,7 +22,7 @@ size_t mien_text_chunk_rows(size_t result_bytes);
 typedef struct mien_run_summary {
   uint64_t n_rows, n_labels, n_tokens, n_bad, n_truncated; /* so far */
   uint64_t n_bytes;                                        /* of inputs of texts */
-  const char *isa;                                         /* NULL for tokens */
+  const char *isa, *dtype;                                 /* NULL for tokens */
   unsigned threads;
 } mien_run_summary;
 

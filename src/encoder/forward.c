@@ -16,28 +16,29 @@ static float *allocate(size_t rows, size_t row_bytes) {
   return mien_size_mul(rows, row_bytes, &bytes) ? mien_alloc_raw(bytes) : NULL;
 }
 
-mien_status mien_encoder_scratch_create(const mien_encoder_plan *plan, mien_encoder_scratch *scratch,
-                                        mien_error *error) {
+mien_status mien_encoder_scratch_create(const mien_encoder_kernels *kernels, const mien_encoder_plan *plan,
+                                        mien_encoder_scratch *scratch, mien_error *error) {
   const mien_encoder_config *config = &plan->config;
   const size_t tokens = config->max_tokens > MIEN_BATCH_TOKENS ? config->max_tokens : MIEN_BATCH_TOKENS;
   const size_t heads = config->heads * plan->head_columns;
-  const size_t padded = mien_whole_panels(config->max_tokens);
+  const size_t padded = mien_whole_panels(config->max_tokens), between = mien_whole_panels(config->intermediate);
+  const size_t products = kernels->scratch_bytes(tokens, heads, between); /* heads are at least hidden */
   *scratch = (mien_encoder_scratch){
       .tokens = tokens,
       .x = allocate(tokens, config->hidden * sizeof(float)),
       .y = allocate(tokens, config->hidden * sizeof(float)),
       .heads = allocate(tokens, 3 * heads * sizeof(float)),
       .context = allocate(tokens, heads * sizeof(float)),
-      .between = allocate(tokens, MIEN_DEPTH * sizeof(float)),
+      .products = allocate(1, products),
       .transposed = allocate(padded, plan->head_columns * sizeof(float)),
       .scores = allocate(padded, MIEN_MAX_TILE * sizeof(float)),
       .mask = allocate(padded, sizeof(float)),
   };
-  if (scratch->x && scratch->y && scratch->heads && scratch->context && scratch->between && scratch->transposed &&
+  if (scratch->x && scratch->y && scratch->heads && scratch->context && scratch->products && scratch->transposed &&
       scratch->scores && scratch->mask)
     return MIEN_OK;
   mien_encoder_scratch_destroy(scratch);
-  return mien_fail_memory(error, "session", tokens * (2 * config->hidden + 4 * heads + MIEN_DEPTH) * sizeof(float));
+  return mien_fail_memory(error, "session", tokens * (2 * config->hidden + 4 * heads) * sizeof(float) + products);
 }
 
 void mien_encoder_scratch_destroy(mien_encoder_scratch *scratch) {
@@ -45,7 +46,7 @@ void mien_encoder_scratch_destroy(mien_encoder_scratch *scratch) {
   mien_free(scratch->y);
   mien_free(scratch->heads);
   mien_free(scratch->context);
-  mien_free(scratch->between);
+  mien_free(scratch->products);
   mien_free(scratch->transposed);
   mien_free(scratch->scores);
   mien_free(scratch->mask);
@@ -69,7 +70,13 @@ typedef struct batch {
   const size_t *lengths;
   size_t n_texts, n_tokens, rows;
   mien_encoder_scratch *scratch;
+  const mien_encoder_observer *observer; /* NULL: nobody looks */
 } batch;
+
+static void observe(const batch *b, const mien_layer *layer, mien_product product) {
+  if (b->observer)
+    b->observer->see(b->observer->user, (size_t)(layer - b->plan->layers), product, b->scratch->x, b->rows);
+}
 
 static void run_norm(const batch *b, const mien_norm *norm, const float *from) {
   const mien_encoder_config *config = &b->plan->config;
@@ -83,7 +90,7 @@ static void embed_tokens(const batch *b, const int32_t *ids) {
   for (size_t text = 0; text < b->n_texts; text++)
     for (size_t i = 0; i < b->lengths[text]; i++, x += hidden) {
       const float *position = plan->positions + i * hidden;
-      mien_weight_row(&plan->source->weights.word, (size_t)*ids++, x);
+      mien_encoder_plan_word(plan, (size_t)*ids++, x);
       for (size_t k = 0; k < hidden; k++) x[k] += position[k];
     }
   run_norm(b, &plan->norm, b->scratch->x);
@@ -127,12 +134,15 @@ static void run_layer(batch *b, const mien_layer *layer, bool first_tokens_only)
   const mien_encoder_kernels *kernels = b->kernels;
   mien_encoder_scratch *scratch = b->scratch;
   const size_t columns = b->plan->head_columns;
-  kernels->project(&layer->query_key_value, scratch->x, b->n_tokens, columns, b->n_tokens * columns, scratch->heads);
+  observe(b, layer, MIEN_QUERY_KEY_VALUE);
+  kernels->project(&layer->query_key_value, scratch->x, b->n_tokens, columns, b->n_tokens * columns, scratch->products,
+                   scratch->heads);
   attend(b, first_tokens_only ? 1 : b->n_tokens);
   if (first_tokens_only) keep_first_tokens(b);
-  kernels->project_add(&layer->attention_output, scratch->context, b->rows, scratch->x);
+  kernels->project_add(&layer->attention_output, scratch->context, b->rows, scratch->products, scratch->x);
   run_norm(b, &layer->attention_norm, scratch->x);
-  kernels->feed_forward(&layer->up, &layer->down, scratch->x, b->rows, scratch->between, scratch->y);
+  observe(b, layer, MIEN_UP);
+  kernels->feed_forward(&layer->up, &layer->down, scratch->x, b->rows, scratch->products, scratch->y);
   run_norm(b, &layer->output_norm, scratch->y);
 }
 
@@ -176,9 +186,16 @@ static void pool(const batch *b, float *embeddings) {
   }
 }
 
-void mien_encoder_forward(const mien_encoder_kernels *kernels, const mien_encoder_plan *plan, const int32_t *ids,
-                          const size_t *lengths, size_t n_texts, mien_encoder_scratch *scratch, float *embeddings) {
-  batch b = {.kernels = kernels, .plan = plan, .lengths = lengths, .n_texts = n_texts, .scratch = scratch};
+void mien_encoder_forward_observed(const mien_encoder_kernels *kernels, const mien_encoder_plan *plan,
+                                   const int32_t *ids, const size_t *lengths, size_t n_texts,
+                                   mien_encoder_scratch *scratch, float *embeddings,
+                                   const mien_encoder_observer *observer) {
+  batch b = {.kernels = kernels,
+             .plan = plan,
+             .lengths = lengths,
+             .n_texts = n_texts,
+             .scratch = scratch,
+             .observer = observer};
   for (size_t i = 0; i < n_texts; i++) b.n_tokens += lengths[i];
   b.rows = b.n_tokens;
   embed_tokens(&b, ids);
@@ -188,4 +205,9 @@ void mien_encoder_forward(const mien_encoder_kernels *kernels, const mien_encode
     run_layer(&b, &plan->layers[i], last && plan->config.pooling == MIEN_POOLING_CLS);
   }
   pool(&b, embeddings);
+}
+
+void mien_encoder_forward(const mien_encoder_kernels *kernels, const mien_encoder_plan *plan, const int32_t *ids,
+                          const size_t *lengths, size_t n_texts, mien_encoder_scratch *scratch, float *embeddings) {
+  mien_encoder_forward_observed(kernels, plan, ids, lengths, n_texts, scratch, embeddings, NULL);
 }

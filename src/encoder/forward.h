@@ -15,12 +15,14 @@ typedef struct mien_encoder_scratch {
   float *x, *y;         /* [tokens × hidden] */
   float *heads;         /* [3 × heads × tokens × head_columns] queries, keys, values */
   float *context;       /* [tokens × heads × head_columns] */
-  float *between;       /* [tokens × MIEN_DEPTH] */
+  void *products;       /* as mien_encoder_kernels.scratch_bytes says */
   float *transposed;    /* of mien_attention */
   float *scores, *mask; /* the same */
 } mien_encoder_scratch;
 
-MIEN_MUST_USE mien_status mien_encoder_scratch_create(const mien_encoder_plan *plan, mien_encoder_scratch *scratch,
+/* For a run with those kernels. */
+MIEN_MUST_USE mien_status mien_encoder_scratch_create(const mien_encoder_kernels *kernels,
+                                                      const mien_encoder_plan *plan, mien_encoder_scratch *scratch,
                                                       mien_error *error);
 void mien_encoder_scratch_destroy(mien_encoder_scratch *scratch);
 
@@ -32,9 +34,23 @@ size_t mien_encoder_next_batch(const size_t *lengths, size_t n, size_t n_ids, si
 
 /*
  * Embeds n_texts texts: text i is the next lengths[i] of `ids`, each below the vocabulary's size; 1 to max_tokens of
- * them a text, at most scratch->tokens in all. Writes embeddings [n_texts × hidden].
+ * them a text, at most scratch->tokens in all. `kernels` are for the plan's dtype. Writes embeddings [n_texts ×
+ * hidden].
  */
 void mien_encoder_forward(const mien_encoder_kernels *kernels, const mien_encoder_plan *plan, const int32_t *ids,
                           const size_t *lengths, size_t n_texts, mien_encoder_scratch *scratch, float *embeddings);
+
+/* The products whose rows [n × hidden] an observer sees before they go in. */
+typedef enum mien_product { MIEN_QUERY_KEY_VALUE, MIEN_UP } mien_product;
+typedef struct mien_encoder_observer {
+  void (*see)(void *user, size_t layer, mien_product product, const float *rows, size_t n);
+  void *user;
+} mien_encoder_observer;
+
+/* The same, observed. */
+void mien_encoder_forward_observed(const mien_encoder_kernels *kernels, const mien_encoder_plan *plan,
+                                   const int32_t *ids, const size_t *lengths, size_t n_texts,
+                                   mien_encoder_scratch *scratch, float *embeddings,
+                                   const mien_encoder_observer *observer);
 
 #endif

@@ -40,10 +40,10 @@ static mien_status read_tensor(const mien_match *match, const char *value, size_
                                mien_weight *weight) {
   static const struct {
     int type; /* TensorProto.DataType */
-    mien_weight_dtype dtype;
-  } dtypes[] = {{MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, MIEN_WEIGHT_F32},
-                {MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, MIEN_WEIGHT_F16},
-                {MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16, MIEN_WEIGHT_BF16}};
+    mien_dtype dtype;
+  } dtypes[] = {{MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, MIEN_F32},
+                {MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, MIEN_F16},
+                {MIEN_ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16, MIEN_BF16}};
   const MienOnnx__TensorProto *proto = mien_graph_tensor(&match->graph, value);
   if (!proto) return mien_match_refuse(match, value, "an initializer");
   char where[512], expected[MIEN_SHAPE_CHARS], found[MIEN_SHAPE_CHARS];

@@ -9,6 +9,7 @@
 #include "base/half.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "encoder/panel.h"
 #include "encoder/settings.h"
 #include "encoder/small_file.h"
 #include "encoder/weights.h"
@@ -153,17 +154,12 @@ void mien_encoder_source_destroy(mien_encoder_source *source) {
   mien_map_close(&map);
   mien_tokenizer_destroy(source->tokenizer);
   mien_free(source->weights.layers);
+  mien_free(source->packed.layers);
   mien_free(source->path);
   mien_free(source);
 }
 
 /* ---- Weights as floats ----------------------------------------------------------------------------------------- */
-
-static float from_bits(uint32_t bits) {
-  float value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
 
 static uint32_t load16(const unsigned char *bytes) { return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8; }
 
@@ -171,19 +167,27 @@ static void copy_floats(const unsigned char *in, size_t n, float *out) {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
   memcpy(out, in, n * sizeof *out);
 #else
-  for (size_t i = 0; i < n; i++) out[i] = from_bits(load16(in + 4 * i) | load16(in + 4 * i + 2) << 16);
+  for (size_t i = 0; i < n; i++) {
+    const uint32_t bits = load16(in + 4 * i) | load16(in + 4 * i + 2) << 16;
+    memcpy(out + i, &bits, sizeof bits);
+  }
 #endif
 }
 
 void mien_weight_numbers(const mien_weight *weight, size_t first, size_t n, float *out) {
-  const unsigned char *in = weight->data + first * (weight->dtype == MIEN_WEIGHT_F32 ? 4 : 2);
+  const unsigned char *in = weight->data + first * mien_panel_element(weight->dtype);
+  float scale;
   switch (weight->dtype) {
-  case MIEN_WEIGHT_F32: copy_floats(in, n, out); break;
-  case MIEN_WEIGHT_F16:
+  case MIEN_F16:
     for (size_t i = 0; i < n; i++) out[i] = mien_half_to_float((uint16_t)load16(in + 2 * i));
     break;
-  case MIEN_WEIGHT_BF16:
-    for (size_t i = 0; i < n; i++) out[i] = from_bits(load16(in + 2 * i) << 16);
+  case MIEN_BF16:
+    for (size_t i = 0; i < n; i++) out[i] = mien_bf16_to_float((uint16_t)load16(in + 2 * i));
     break;
+  case MIEN_INT8:
+    copy_floats(weight->scales + first / weight->inputs * sizeof scale, 1, &scale);
+    for (size_t i = 0; i < n; i++) out[i] = (float)(in[i] < 128 ? in[i] : in[i] - 256) * scale;
+    break;
+  default: copy_floats(in, n, out);
   }
 }

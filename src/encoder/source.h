@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "base/status.h"
+#include "kernels/encoder_kernels.h"
 #include "tokenizer/tokenizer.h"
 
 typedef enum mien_pooling {
@@ -28,8 +29,6 @@ typedef struct mien_encoder_config {
   size_t max_tokens; /* special ones included: texts are cut to it; at most `positions` */
 } mien_encoder_config;
 
-typedef enum mien_weight_dtype { MIEN_WEIGHT_F32, MIEN_WEIGHT_F16, MIEN_WEIGHT_BF16 } mien_weight_dtype;
-
 /*
  * A matrix [outputs × inputs] of a linear map, or a table [outputs × inputs] of rows, or a vector (outputs 1), where
  * the file has it: little-endian, not aligned to anything. `inputs_first`: the file has it transposed,
@@ -38,8 +37,9 @@ typedef enum mien_weight_dtype { MIEN_WEIGHT_F32, MIEN_WEIGHT_F16, MIEN_WEIGHT_B
 typedef struct mien_weight {
   const unsigned char *data;
   size_t outputs, inputs;
-  mien_weight_dtype dtype;
+  mien_dtype dtype; /* F32, F16, BF16; of a table also INT8 */
   bool inputs_first;
+  const unsigned char *scales; /* INT8: [outputs] float32 */
 } mien_weight;
 
 typedef struct mien_weight_linear {
@@ -61,12 +61,34 @@ typedef struct mien_layer_weights {
 typedef struct mien_encoder_weights {
   mien_weight word, position, token_type; /* [vocabulary|positions|token_types × hidden] */
   mien_weight_norm norm;
-  mien_layer_weights *layers; /* [config.layers] */
+  mien_layer_weights *layers; /* [config.layers]; NULL in a pack */
 } mien_encoder_weights;
+
+typedef struct mien_norm {
+  float *gamma, *beta; /* [hidden] */
+} mien_norm;
+
+typedef struct mien_layer {
+  mien_matrix query_key_value; /* hidden to queries, keys, values: 3 × heads × head_columns; queries scaled */
+  mien_matrix attention_output;
+  mien_norm attention_norm;
+  mien_matrix up, down;
+  mien_norm output_norm;
+} mien_layer;
+
+/* What a pack has in the kernels' own layouts, aligned for them, where it lies in the file. The matrices have no sums.
+ */
+typedef struct mien_encoder_packed {
+  float *positions; /* [config.max_tokens × hidden] with token type 0 added */
+  mien_norm norm;
+  mien_layer *layers; /* [config.layers] in panels of dtype */
+} mien_encoder_packed;
 
 typedef struct mien_encoder_source {
   mien_encoder_config config;
-  mien_encoder_weights weights; /* all shapes are those of config; valid until destroy */
+  mien_dtype dtype;             /* what it runs in unless told otherwise: a pack's; F32 */
+  mien_encoder_weights weights; /* all shapes are those of config; valid until destroy; of a pack: the words */
+  mien_encoder_packed packed;   /* of a pack; else NULLs */
   mien_tokenizer *tokenizer;    /* its vocabulary is at most config.vocabulary */
   const char *format;           /* "safetensors" or "onnx" */
   char *path;                   /* of the weights' file */
@@ -85,7 +107,7 @@ typedef struct mien_encoder_source {
 MIEN_MUST_USE mien_status mien_encoder_source_open(const char *path, mien_encoder_source **source, mien_error *error);
 void mien_encoder_source_destroy(mien_encoder_source *source);
 
-/* The numbers `first` to `first` + n - 1 of a weight, as they lie in the file, as floats. */
+/* The numbers `first` to `first` + n - 1 of a weight, as they lie in the file, as floats; of INT8 those of one row. */
 void mien_weight_numbers(const mien_weight *weight, size_t first, size_t n, float *out);
 
 /* Row `row` of what is not inputs_first, as floats; out [inputs]. */

@@ -16,8 +16,8 @@ static const char *const prefixes[] = {"", "bert."};
 
 static const struct dtype {
   const char *name;
-  mien_weight_dtype dtype;
-} dtypes[] = {{"F32", MIEN_WEIGHT_F32}, {"F16", MIEN_WEIGHT_F16}, {"BF16", MIEN_WEIGHT_BF16}};
+  mien_dtype dtype;
+} dtypes[] = {{"F32", MIEN_F32}, {"F16", MIEN_F16}, {"BF16", MIEN_BF16}};
 
 static const mien_safetensor *find_named(const search *s, const char *name) {
   char full[2 * MIEN_PARAMETER_CHARS];

@@ -2,25 +2,71 @@
 /* The dispatch table of the encoder's kernels. */
 #include "kernels/encoder_kernels.h"
 
-extern const mien_encoder_kernels mien_encoder_portable;
+extern const mien_encoder_kernels mien_encoder_f32_portable, mien_encoder_bf16_portable, mien_encoder_int8_portable;
 #if defined(__x86_64__)
-extern const mien_encoder_kernels mien_encoder_avx2, mien_encoder_avx512;
+extern const mien_encoder_kernels mien_encoder_f32_avx2, mien_encoder_f32_avx512;
+extern const mien_encoder_kernels mien_encoder_bf16x3_amx;
+extern const mien_encoder_kernels mien_encoder_bf16_avx2, mien_encoder_bf16_avx512, mien_encoder_bf16_avx512bf16,
+    mien_encoder_bf16_amx;
+extern const mien_encoder_kernels mien_encoder_int8_avx2, mien_encoder_int8_avxvnni, mien_encoder_int8_avx512vnni,
+    mien_encoder_int8_amx;
 #elif defined(__aarch64__)
-extern const mien_encoder_kernels mien_encoder_neon;
+extern const mien_encoder_kernels mien_encoder_f32_neon, mien_encoder_bf16_neon, mien_encoder_int8_neon,
+    mien_encoder_int8_neondot;
 #endif
 
-const mien_encoder_kernels *const mien_encoder_kernels_of[MIEN_ISA_COUNT] = {
-    [MIEN_ISA_PORTABLE] = &mien_encoder_portable,
+const mien_encoder_kernels *const mien_encoder_kernels_of[MIEN_PRODUCTS_COUNT][MIEN_ISA_COUNT] = {
+    [MIEN_PRODUCTS_F32] =
+        {
+            [MIEN_ISA_PORTABLE] = &mien_encoder_f32_portable,
 #if defined(__x86_64__)
-    [MIEN_ISA_AVX2] = &mien_encoder_avx2,
-    [MIEN_ISA_AVX512] = &mien_encoder_avx512,
+            [MIEN_ISA_AVX2] = &mien_encoder_f32_avx2,
+            [MIEN_ISA_AVX512] = &mien_encoder_f32_avx512,
 #elif defined(__aarch64__)
-    [MIEN_ISA_NEON] = &mien_encoder_neon,
+            [MIEN_ISA_NEON] = &mien_encoder_f32_neon,
 #endif
+        },
+    [MIEN_PRODUCTS_BF16X3] =
+        {
+            [MIEN_ISA_PORTABLE] = &mien_encoder_f32_portable,
+#if defined(__x86_64__)
+            [MIEN_ISA_AVX2] = &mien_encoder_f32_avx2,
+            [MIEN_ISA_AVX512] = &mien_encoder_f32_avx512,
+            [MIEN_ISA_AMX] = &mien_encoder_bf16x3_amx,
+#elif defined(__aarch64__)
+            [MIEN_ISA_NEON] = &mien_encoder_f32_neon,
+#endif
+        },
+    [MIEN_PRODUCTS_BF16] =
+        {
+            [MIEN_ISA_PORTABLE] = &mien_encoder_bf16_portable,
+#if defined(__x86_64__)
+            [MIEN_ISA_AVX2] = &mien_encoder_bf16_avx2,
+            [MIEN_ISA_AVX512] = &mien_encoder_bf16_avx512,
+            [MIEN_ISA_AVX512BF16] = &mien_encoder_bf16_avx512bf16,
+            [MIEN_ISA_AMX] = &mien_encoder_bf16_amx,
+#elif defined(__aarch64__)
+            [MIEN_ISA_NEON] = &mien_encoder_bf16_neon,
+#endif
+        },
+    [MIEN_PRODUCTS_INT8] =
+        {
+            [MIEN_ISA_PORTABLE] = &mien_encoder_int8_portable,
+#if defined(__x86_64__)
+            [MIEN_ISA_AVX2] = &mien_encoder_int8_avx2,
+            [MIEN_ISA_AVXVNNI] = &mien_encoder_int8_avxvnni,
+            [MIEN_ISA_AVX512VNNI] = &mien_encoder_int8_avx512vnni,
+            [MIEN_ISA_AMX] = &mien_encoder_int8_amx,
+#elif defined(__aarch64__)
+            [MIEN_ISA_NEON] = &mien_encoder_int8_neon,
+            [MIEN_ISA_NEONDOT] = &mien_encoder_int8_neondot,
+#endif
+        },
 };
 
-const mien_encoder_kernels *mien_encoder_kernels_for(mien_isa isa) {
+const mien_encoder_kernels *mien_encoder_kernels_for(mien_products products, mien_isa isa) {
+  const mien_encoder_kernels *const *tables = mien_encoder_kernels_of[products];
   unsigned some = 0;
-  for (int i = 0; i < MIEN_ISA_COUNT; i++) some |= (unsigned)(mien_encoder_kernels_of[i] != NULL) << i;
-  return mien_encoder_kernels_of[mien_isa_best(isa, some)];
+  for (int i = 0; i < MIEN_ISA_COUNT; i++) some |= (unsigned)(tables[i] != NULL) << i;
+  return tables[mien_isa_best(isa, some)];
 }

@@ -48,7 +48,7 @@ mien_status mien_model_make_description(mien_model *model, mien_error *error) {
     failed |= json_object_set_new(all, "thresholds_from", json_string(from[model->thresholds_from])) != 0;
     failed |= json_object_set_new(all, "link", json_string("sigmoid")) != 0;
   }
-  failed |= json_object_set_new(all, "dtype", json_string("f32")) != 0;
+  failed |= json_object_set_new(all, "dtype", json_string(mien_model_dtype(model))) != 0;
   if (model->head) failed |= json_object_update(all, model->head->origin) != 0;
   if (model->encoder) failed |= json_object_set_new(all, "encoder", json_of_encoder(model->encoder)) != 0;
   /* Nine digits tell every float32 apart, and thresholds were given as their shortest decimals. */

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "encoder/panel.h"
 #include "formats/onnx_file.h"
 
 /* The weights of the largest head that is accepted as double, and some room for the graph around them. */
@@ -31,6 +32,11 @@ static mien_status read_options(const mien_model_options *given, mien_model_opti
                      sources);
   if (options->max_tokens && !options->encoder_path)
     return mien_fail(error, MIEN_ARGUMENT, "model options: max_tokens: expected an encoder_path as well, found NULL");
+  if (options->dtype && !options->encoder_path)
+    return mien_fail(error, MIEN_ARGUMENT, "model options: dtype: expected an encoder_path as well, found NULL");
+  if (options->dtype && !mien_dtype_name(*options->dtype))
+    return mien_fail(error, MIEN_ARGUMENT, "model options: dtype: expected one that encoders run in, found %d",
+                     *options->dtype);
   if (options->n_overrides && !options->overrides)
     return mien_fail(error, MIEN_ARGUMENT, "model options: overrides: expected %zu entries, found NULL",
                      options->n_overrides);
@@ -111,7 +117,8 @@ static mien_status set_encoder(mien_model *model, const mien_model_options *opti
     mien_encoder_source_destroy(source);
   }
   if (status != MIEN_OK) return status;
-  return mien_encoder_plan_create(source, options->max_tokens, options->encoder_path, &model->encoder, error);
+  return mien_encoder_plan_create(source, options->max_tokens, options->dtype, options->encoder_path, &model->encoder,
+                                  error);
 }
 
 /* `bytes` is NULL for an encoder alone. */
@@ -210,6 +217,10 @@ size_t mien_model_dim(const mien_model *model) {
 }
 
 size_t mien_model_max_tokens(const mien_model *model) { return model->encoder ? model->encoder->config.max_tokens : 0; }
+
+const char *mien_model_dtype(const mien_model *model) {
+  return mien_dtype_name(model->encoder ? model->encoder->dtype : MIEN_F32);
+}
 
 const char *mien_model_label_name(const mien_model *model, size_t index) {
   return index < mien_model_label_count(model) ? model->head->labels[index] : NULL;

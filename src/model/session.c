@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "encoder/panel.h"
 
 enum { MAX_THREADS = 1024 };
 
@@ -28,10 +29,11 @@ static mien_status read_options(const mien_session_options *given, mien_session_
 }
 
 /* What was made is destroyed by the caller, after a failure too. */
-static mien_status create_scratch(const mien_model *model, mien_session_scratch *scratch, mien_error *error) {
+static mien_status create_scratch(const mien_session *session, mien_session_scratch *scratch, mien_error *error) {
+  const mien_model *model = session->model;
   mien_status status = MIEN_OK;
   if (model->head) status = mien_head_scratch_create(model->plan, &scratch->head, error);
-  if (status == MIEN_OK && model->encoder) status = mien_text_scratch_create(model, &scratch->text, error);
+  if (status == MIEN_OK && model->encoder) status = mien_text_scratch_create(session, &scratch->text, error);
   return status;
 }
 
@@ -47,13 +49,15 @@ mien_status mien_session_create(mien_model *model, const mien_session_options *g
   mien_session *session = mien_alloc(1, bytes);
   if (!session) return mien_fail_memory(error, "session", bytes);
   session->model = mien_model_retain(model);
-  session->head = mien_head_kernels_for(isa);
-  session->encoder = mien_encoder_kernels_for(isa);
+  if (model->encoder) session->encoder = mien_encoder_kernels_for(mien_products_of(model->encoder->dtype), isa);
+  /* Scores of int8 have the same bits on every processor: the head's tables have not, but for the portable one. */
+  const bool is_int8 = model->encoder && model->encoder->dtype == MIEN_INT8;
+  session->head = mien_head_kernels_for(is_int8 ? MIEN_ISA_PORTABLE : isa);
   session->process = getpid();
   session->progress = options.progress;
   session->progress_user = options.progress_user;
   while (status == MIEN_OK && session->threads < options.threads)
-    status = create_scratch(model, &session->scratch[session->threads++], error);
+    status = create_scratch(session, &session->scratch[session->threads++], error);
   if (status == MIEN_OK) status = mien_pool_create(options.threads, &session->pool, error);
   if (status == MIEN_OK)
     *out = session;

@@ -33,7 +33,7 @@ typedef struct mien_session_scratch {
 struct mien_session {
   mien_model *model;
   const mien_head_kernels *head;
-  const mien_encoder_kernels *encoder;
+  const mien_encoder_kernels *encoder; /* NULL in a head alone */
   pid_t process;
   mien_progress progress;
   void *progress_user;
@@ -43,7 +43,7 @@ struct mien_session {
 };
 
 /* *scratch starts as zeros and is destroyed after a failure too. */
-MIEN_MUST_USE mien_status mien_text_scratch_create(const mien_model *model, mien_text_scratch *scratch,
+MIEN_MUST_USE mien_status mien_text_scratch_create(const mien_session *session, mien_text_scratch *scratch,
                                                    mien_error *error);
 void mien_text_scratch_destroy(mien_text_scratch *scratch);
 

@@ -6,9 +6,10 @@
 #include "base/memory.h"
 #include "model/session.h"
 
-mien_status mien_text_scratch_create(const mien_model *model, mien_text_scratch *scratch, mien_error *error) {
-  const mien_encoder_config *config = &model->encoder->config;
-  mien_status status = mien_encoder_scratch_create(model->encoder, &scratch->encoder, error);
+mien_status mien_text_scratch_create(const mien_session *session, mien_text_scratch *scratch, mien_error *error) {
+  const mien_encoder_plan *encoder = session->model->encoder;
+  const mien_encoder_config *config = &encoder->config;
+  mien_status status = mien_encoder_scratch_create(session->encoder, encoder, &scratch->encoder, error);
   if (status != MIEN_OK) return status;
   scratch->ids = mien_alloc(MIEN_CHUNK_TEXTS, config->max_tokens * sizeof *scratch->ids);
   scratch->lengths = mien_alloc(MIEN_CHUNK_TEXTS, sizeof *scratch->lengths);

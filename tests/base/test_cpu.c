@@ -26,6 +26,28 @@ START_TEST(what_is_available_goes_together) {
 }
 END_TEST
 
+START_TEST(what_is_not_available_has_a_reason_that_stays) {
+  for (int i = 0; i < MIEN_ISA_COUNT; i++) {
+    char first[MIEN_ISA_MISSING_CHARS], second[MIEN_ISA_MISSING_CHARS];
+    const char *reason = mien_isa_missing((mien_isa)i, first), *again = mien_isa_missing((mien_isa)i, second);
+    ck_assert_msg((reason == NULL) == mien_isa_available((mien_isa)i), "%s: %s", mien_isa_name((mien_isa)i),
+                  reason ? reason : "no reason");
+    if (!reason) continue;
+    ck_assert(strlen(reason) > 0);
+    ck_assert_str_eq(reason, again);
+  }
+}
+END_TEST
+
+START_TEST(the_best_within_a_set_is_one_that_is_there_and_no_higher) {
+  for (int i = 0; i < MIEN_ISA_COUNT; i++)
+    for (unsigned some = 0; some < 1u << MIEN_ISA_COUNT; some++) {
+      const mien_isa best = mien_isa_best((mien_isa)i, some);
+      ck_assert(best <= (mien_isa)i && mien_isa_available(best) && (best == MIEN_ISA_PORTABLE || some >> best & 1));
+    }
+}
+END_TEST
+
 START_TEST(the_environment_picks_what_is_there) {
   for (int i = 0; i < MIEN_ISA_COUNT; i++) {
     mien_isa isa = MIEN_ISA_COUNT;
@@ -37,7 +59,9 @@ START_TEST(the_environment_picks_what_is_there) {
       ck_assert_int_eq(isa, i);
     } else {
       ck_assert_int_eq(status, MIEN_RESOURCE);
+      char text[MIEN_ISA_MISSING_CHARS];
       ck_assert_msg(strstr(error.message, mien_isa_name((mien_isa)i)), "%s", error.message);
+      ck_assert_msg(strstr(error.message, mien_isa_missing((mien_isa)i, text)), "%s", error.message);
     }
   }
 }
@@ -73,5 +97,6 @@ END_TEST
 START_TEST(there_is_a_cpu) { ck_assert_uint_ge(mien_cpu_count(), 1); }
 END_TEST
 
-MIEN_SUITE("cpu", names_differ, what_is_available_goes_together, the_environment_picks_what_is_there,
+MIEN_SUITE("cpu", names_differ, what_is_available_goes_together, what_is_not_available_has_a_reason_that_stays,
+           the_best_within_a_set_is_one_that_is_there_and_no_higher, the_environment_picks_what_is_there,
            without_a_word_the_best_is_picked, unknown_names_are_refused_with_a_list, there_is_a_cpu)

@@ -15,7 +15,7 @@ enum { LAYERS = 2, VOCABULARY = 50, POSITIONS = 40, TYPES = 2, MOST_HIDDEN = 96,
 /* What a file's weights look like. */
 typedef struct shape {
   size_t hidden, heads, intermediate;
-  mien_weight_dtype dtype;
+  mien_dtype dtype;
   bool inputs_first;
   mien_pooling pooling;
   bool normalize;
@@ -37,15 +37,15 @@ static uint16_t half_of(float value) {
 }
 
 static mien_weight add(weights *all, const shape *of, size_t outputs, size_t inputs, double scale, double centre) {
-  mien_weight weight = {all->bytes + all->size, outputs, inputs, of->dtype, of->inputs_first && outputs > 1};
+  mien_weight weight = {all->bytes + all->size, outputs, inputs, of->dtype, of->inputs_first && outputs > 1, NULL};
   for (size_t i = 0; i < outputs * inputs; i++) {
     const float value = (float)(centre + scale * random_unit(&all->state));
     unsigned char *at = all->bytes + all->size;
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
-    const uint16_t half = of->dtype == MIEN_WEIGHT_F16 ? half_of(value) : (uint16_t)(bits >> 16);
-    const size_t size = of->dtype == MIEN_WEIGHT_F32 ? 4 : 2;
-    memcpy(at, of->dtype == MIEN_WEIGHT_F32 ? (const void *)&bits : (const void *)&half, size);
+    const uint16_t half = of->dtype == MIEN_F16 ? half_of(value) : (uint16_t)(bits >> 16);
+    const size_t size = of->dtype == MIEN_F32 ? 4 : 2;
+    memcpy(at, of->dtype == MIEN_F32 ? (const void *)&bits : (const void *)&half, size);
     all->size += size;
   }
   return weight;
@@ -210,8 +210,8 @@ typedef struct fixture {
 } fixture;
 
 static void make(fixture *f, const shape *of) {
-  ck_assert_int_eq(mien_encoder_plan_create(make_source(of, &f->all, 5), 0, "test", &f->plan, NULL), MIEN_OK);
-  ck_assert_int_eq(mien_encoder_scratch_create(f->plan, &f->scratch, NULL), MIEN_OK);
+  ck_assert_int_eq(mien_encoder_plan_create(make_source(of, &f->all, 5), 0, NULL, "test", &f->plan, NULL), MIEN_OK);
+  ck_assert_int_eq(mien_encoder_scratch_create(mien_encoder_kernels_of[0][0], f->plan, &f->scratch, NULL), MIEN_OK);
   f->n_ids = 0;
   for (size_t i = 0; i < TEXTS; i++) f->n_ids += lengths[i];
   make_ids(f->ids, f->n_ids);
@@ -225,7 +225,7 @@ static void drop(fixture *f) {
 
 #define FOR_EACH_TABLE(kernels)                                                                                        \
   for (int isa = 0; isa < MIEN_ISA_COUNT; isa++)                                                                       \
-    for (const mien_encoder_kernels *kernels = mien_isa_available((mien_isa)isa) ? mien_encoder_kernels_of[isa]        \
+    for (const mien_encoder_kernels *kernels = mien_isa_available((mien_isa)isa) ? mien_encoder_kernels_of[0][isa]     \
                                                                                  : NULL;                               \
          kernels; kernels = NULL)
 
@@ -264,8 +264,8 @@ START_TEST(heads_and_middles_that_fill_no_panel_are_padded) {
 END_TEST
 
 START_TEST(weights_are_read_in_each_precision_and_order) {
-  check(&(shape){.hidden = 48, .heads = 2, .intermediate = 40, .dtype = MIEN_WEIGHT_F16});
-  check(&(shape){.hidden = 48, .heads = 2, .intermediate = 40, .dtype = MIEN_WEIGHT_BF16, .inputs_first = true});
+  check(&(shape){.hidden = 48, .heads = 2, .intermediate = 40, .dtype = MIEN_F16});
+  check(&(shape){.hidden = 48, .heads = 2, .intermediate = 40, .dtype = MIEN_BF16, .inputs_first = true});
   check(&(shape){.hidden = 48, .heads = 2, .intermediate = 40, .inputs_first = true});
 }
 END_TEST
@@ -350,7 +350,7 @@ static void refuse(size_t hidden, size_t heads, size_t max_tokens, mien_status c
   mien_encoder_plan *plan = NULL;
   mien_error error = {0};
   const shape of = {.hidden = hidden, .heads = heads, .intermediate = 16};
-  ck_assert_int_eq(mien_encoder_plan_create(make_source(&of, &all, 1), max_tokens, "small", &plan, &error), code);
+  ck_assert_int_eq(mien_encoder_plan_create(make_source(&of, &all, 1), max_tokens, NULL, "small", &plan, &error), code);
   require(strstr(error.message, words), "expected '%s' in '%s'", words, error.message);
   free(all.bytes);
 }

@@ -87,9 +87,9 @@ START_TEST(weights_of_three_types_and_two_prefixes_are_read) {
       put_safetensors(&f, "model.safetensors",
                       &(weights_style){.type = type, .prefix = prefixes[p], .extra = "embeddings.position_ids"});
       mien_encoder_source *source = open_or_fail(f.path);
-      ck_assert_int_eq(source->weights.word.dtype, type == TYPE_F32   ? MIEN_WEIGHT_F32
-                                                   : type == TYPE_F16 ? MIEN_WEIGHT_F16
-                                                                      : MIEN_WEIGHT_BF16);
+      ck_assert_int_eq(source->weights.word.dtype, type == TYPE_F32   ? MIEN_F32
+                                                   : type == TYPE_F16 ? MIEN_F16
+                                                                      : MIEN_BF16);
       expect_weights(source);
       mien_encoder_source_destroy(source);
       remove_folder(&f);

@@ -37,7 +37,8 @@ static void expect_weight(const mien_weight *weight, const char *name, size_t ou
   ck_assert_uint_eq(weight->outputs, outputs);
   ck_assert_uint_eq(weight->inputs, inputs);
   ck_assert_int_eq(weight->inputs_first, inputs_first);
-  if (inputs_first) table = (mien_weight){weight->data, inputs, outputs, weight->dtype, false};
+  if (inputs_first)
+    table = (mien_weight){.data = weight->data, .outputs = inputs, .inputs = outputs, .dtype = weight->dtype};
   for (size_t r = 0; r < table.outputs; r++) {
     mien_weight_row(&table, r, row);
     for (size_t c = 0; c < table.inputs; c++) {

@@ -28,7 +28,7 @@ static mien_status check_weight(void *context, const mien_parameter *parameter, 
   const mien_weight *weight = parameter->weight;
   (void)error;
   require(weight->outputs == parameter->outputs && weight->inputs == parameter->inputs);
-  const size_t bytes = weight->outputs * weight->inputs * (weight->dtype == MIEN_WEIGHT_F32 ? 4 : 2);
+  const size_t bytes = weight->outputs * weight->inputs * (weight->dtype == MIEN_F32 ? 4 : 2);
   require(weight->data >= whole->data && weight->data <= whole->data + whole->size);
   require(bytes <= (size_t)(whole->data + whole->size - weight->data));
   return MIEN_OK;

@@ -1,30 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every table of encoder kernels that this machine runs, against double sums, against each other and against itself. */
-#include <math.h>
-#include <string.h>
-
-#include "base/memory.h"
-#include "kernels/encoder_kernels.h"
-#include "suite.h"
+#include "encoder_test.h"
 
 static const mien_encoder_kernels *table(int isa) {
-  return mien_isa_available((mien_isa)isa) ? mien_encoder_kernels_of[isa] : NULL;
+  return mien_isa_available((mien_isa)isa) ? mien_encoder_kernels_of[MIEN_PRODUCTS_F32][isa] : NULL;
 }
 
 #define FOR_EACH_TABLE(kernels)                                                                                        \
   for (int isa = 0; isa < MIEN_ISA_COUNT; isa++)                                                                       \
     for (const mien_encoder_kernels *kernels = table(isa); kernels; kernels = NULL)
 
-static float *numbers(size_t n, double scale, uint64_t seed) {
-  float *all = mien_alloc(n, sizeof *all);
-  uint64_t state = seed * 2 + 1;
-  for (size_t i = 0; i < n; i++) all[i] = (float)(scale * random_unit(&state));
-  return all;
-}
-
 static mien_matrix make_matrix(size_t inputs, size_t outputs, uint64_t seed) {
-  return (mien_matrix){inputs, outputs, numbers(inputs * outputs, 1 / sqrt((double)inputs), seed),
-                       numbers(outputs, 1, seed + 1)};
+  return (mien_matrix){.inputs = inputs,
+                       .outputs = outputs,
+                       .panels = numbers(inputs * outputs, 1 / sqrt((double)inputs), seed),
+                       .bias = numbers(outputs, 1, seed + 1)};
 }
 
 static void drop_matrix(mien_matrix *matrix) {
@@ -33,7 +23,7 @@ static void drop_matrix(mien_matrix *matrix) {
 }
 
 static float weight(const mien_matrix *m, size_t input, size_t output) {
-  return m->panels[(output / MIEN_PANEL * m->inputs + input) * MIEN_PANEL + output % MIEN_PANEL];
+  return ((const float *)m->panels)[(output / MIEN_PANEL * m->inputs + input) * MIEN_PANEL + output % MIEN_PANEL];
 }
 
 /* bias + x·W of one row. */
@@ -46,15 +36,11 @@ static void multiply(const mien_matrix *m, const float *x, double *y) {
 
 static double gelu(double x) { return x / 2 * (1 + erf(x / sqrt(2))); }
 
-static void near(double found, double expected, double tolerance, const char *isa, const char *what, size_t at) {
-  require(fabs(found - expected) <= tolerance, "%s: %s at %zu: expected %.9g, found %.9g", isa, what, at, expected,
-          found);
-}
-
-/* Sizes around every table's tile and MIEN_DEPTH. */
+/* Sizes around every table's tile and BETWEEN_FLOATS. */
 static const size_t rows_of[] = {1, 2, 3, 5, 6, 7, 11, 12, 13, 23, 24, 25, 40};
 static const size_t inputs_of[] = {16, 48, 384, 400}, outputs_of[] = {16, 32, 48, 96};
-#define COUNT(array) (sizeof(array) / sizeof *(array))
+/* Room for what feed_forward keeps of a row. */
+enum { BETWEEN_FLOATS = 784 };
 
 START_TEST(projections_are_the_double_sums_at_every_size) {
   for (size_t i = 0; i < COUNT(inputs_of); i++)
@@ -69,9 +55,9 @@ START_TEST(projections_are_the_double_sums_at_every_size) {
       for (size_t r = 0; r < COUNT(rows_of); r++) {
         const size_t n = rows_of[r], block = outputs % 32 ? 16 : 32, stride = n * block + 5;
         float *blocks = mien_alloc(outputs / block * stride, sizeof *blocks);
-        kernels->project(&matrix, x, n, block, stride, blocks);
+        kernels->project(&matrix, x, n, block, stride, NULL, blocks);
         memcpy(y, before, n * outputs * sizeof *y);
-        kernels->project_add(&matrix, x, n, y);
+        kernels->project_add(&matrix, x, n, NULL, y);
         for (size_t k = 0; k < n * outputs; k++) {
           const size_t row = k / outputs, column = k % outputs;
           near(blocks[column / block * stride + row * block + column % block], expected[k], 1e-5,
@@ -93,7 +79,7 @@ START_TEST(feed_forward_is_the_double_sums_at_every_size) {
   const size_t between_of[] = {16, 112, 384, 784}, hidden = 48, most = 25;
   for (size_t b = 0; b < COUNT(between_of); b++) {
     mien_matrix up = make_matrix(hidden, between_of[b], b), down = make_matrix(between_of[b], hidden, b + 50);
-    float *x = numbers(most * hidden, 2, 5), *between = mien_alloc(most * MIEN_DEPTH, sizeof *between);
+    float *x = numbers(most * hidden, 2, 5), *between = mien_alloc(most * BETWEEN_FLOATS, sizeof *between);
     float *y = mien_alloc(most * hidden, sizeof *y);
     FOR_EACH_TABLE(kernels)
     for (size_t n = 1; n <= most; n++) {
@@ -117,15 +103,20 @@ START_TEST(feed_forward_is_the_double_sums_at_every_size) {
 }
 END_TEST
 
+static mien_matrix make_zeros(void) {
+  return (mien_matrix){
+      .inputs = 16, .outputs = 16, .panels = mien_alloc(256, sizeof(float)), .bias = mien_alloc(16, sizeof(float))};
+}
+
 /* 16 numbers by 16 through the identity: y - x is GELU(x) itself, as exactly as y holds it. */
 START_TEST(gelu_is_that_of_erf_over_its_whole_range) {
-  mien_matrix identity = {16, 16, mien_alloc(256, sizeof(float)), mien_alloc(16, sizeof(float))};
-  for (size_t i = 0; i < 16; i++) identity.panels[i * 16 + i] = 1;
-  mien_matrix twice = {16, 16, mien_alloc(256, sizeof(float)), mien_alloc(16, sizeof(float))};
-  for (size_t i = 0; i < 16; i++) twice.panels[i * 16 + i] = 1024;
+  mien_matrix identity = make_zeros();
+  for (size_t i = 0; i < 16; i++) ((float *)identity.panels)[i * 16 + i] = 1;
+  mien_matrix twice = make_zeros();
+  for (size_t i = 0; i < 16; i++) ((float *)twice.panels)[i * 16 + i] = 1024;
   FOR_EACH_TABLE(kernels) {
     for (double start = -12; start < 12; start += 0.016) {
-      float x[16], y[16], between[MIEN_DEPTH];
+      float x[16], y[16], between[BETWEEN_FLOATS];
       for (size_t i = 0; i < 16; i++) x[i] = (float)(start + 0.001 * (double)i);
       kernels->feed_forward(&identity, &twice, x, 1, between, y);
       for (size_t i = 0; i < 16; i++) {
@@ -140,64 +131,6 @@ START_TEST(gelu_is_that_of_erf_over_its_whole_range) {
 END_TEST
 
 /* ---- Attention ---- */
-
-typedef struct texts {
-  size_t heads, columns, n, stride;
-  float *queries, *keys, *values;
-  mien_attention attention;
-} texts;
-
-static texts make_texts(size_t heads, size_t columns, size_t n, double scale, uint64_t seed) {
-  const size_t stride = n * columns + 3, padded = (n + MIEN_PANEL - 1) / MIEN_PANEL * MIEN_PANEL;
-  texts t = {.heads = heads, .columns = columns, .n = n, .stride = stride};
-  t.queries = numbers(heads * stride, scale, seed);
-  t.keys = numbers(heads * stride, scale, seed + 1);
-  t.values = numbers(heads * stride, 1, seed + 2);
-  t.attention = (mien_attention){t.queries,
-                                 t.keys,
-                                 t.values,
-                                 heads,
-                                 columns,
-                                 stride,
-                                 n,
-                                 n,
-                                 mien_alloc(columns * padded, sizeof(float)),
-                                 mien_alloc(MIEN_MAX_TILE * padded, sizeof(float)),
-                                 mien_alloc(padded, sizeof(float)),
-                                 mien_alloc(n * heads * columns, sizeof(float))};
-  /* What an earlier, longer text left must not matter. */
-  for (size_t i = 0; i < columns * padded; i++) t.attention.transposed[i] = NAN;
-  for (size_t i = 0; i < MIEN_MAX_TILE * padded; i++) t.attention.scores[i] = NAN;
-  return t;
-}
-
-static void drop_texts(texts *t) {
-  mien_free(t->queries);
-  mien_free(t->keys);
-  mien_free(t->values);
-  mien_free(t->attention.transposed);
-  mien_free(t->attention.scores);
-  mien_free(t->attention.mask);
-  mien_free(t->attention.out);
-}
-
-static void expected_attention(const texts *t, size_t head, size_t row, double *out) {
-  double largest = -INFINITY, sum = 0, *scores = mien_alloc(t->n, sizeof *scores);
-  const size_t place = head * t->stride;
-  for (size_t k = 0; k < t->n; k++) {
-    for (size_t i = 0; i < t->columns; i++)
-      scores[k] += (double)t->queries[place + row * t->columns + i] * t->keys[place + k * t->columns + i];
-    largest = fmax(largest, scores[k]);
-  }
-  memset(out, 0, t->columns * sizeof *out);
-  for (size_t k = 0; k < t->n; k++) {
-    const double e = exp(scores[k] - largest);
-    sum += e;
-    for (size_t i = 0; i < t->columns; i++) out[i] += e * t->values[place + k * t->columns + i];
-  }
-  for (size_t i = 0; i < t->columns; i++) out[i] /= sum;
-  mien_free(scores);
-}
 
 static void check_attention(const mien_encoder_kernels *kernels, texts *t, double tolerance) {
   kernels->attend(&t->attention);
@@ -312,71 +245,39 @@ END_TEST
 
 /* ---- Bits ---- */
 
-enum { TOKENS = 37, HIDDEN = 96, BETWEEN = 400, COLUMNS = 32, HEADS = 3 };
-
-/* A whole layer over some rows. */
-static void run_layer(const mien_encoder_kernels *kernels, size_t first, size_t n, float *y) {
-  mien_matrix three = make_matrix(HIDDEN, 3 * HIDDEN, 1), out = make_matrix(HIDDEN, HIDDEN, 2);
-  mien_matrix up = make_matrix(HIDDEN, BETWEEN, 3), down = make_matrix(BETWEEN, HIDDEN, 4);
-  float *x = numbers(TOKENS * HIDDEN, 2, 5), *gamma = numbers(HIDDEN, 1, 6), *beta = numbers(HIDDEN, 1, 7);
-  float *heads = mien_alloc(n * 3 * HIDDEN, sizeof *heads), *context = mien_alloc(n * HIDDEN, sizeof *context);
-  float *between = mien_alloc(n * MIEN_DEPTH, sizeof *between), *rows = x + first * HIDDEN;
-  texts t = make_texts(HEADS, COLUMNS, n, 1, 8);
-  kernels->project(&three, rows, n, COLUMNS, n * COLUMNS, heads);
-  mien_attention attention = t.attention;
-  attention.queries = heads;
-  attention.keys = heads + n * HIDDEN;
-  attention.values = heads + 2 * n * HIDDEN;
-  attention.head_stride = n * COLUMNS;
-  attention.out = context;
-  kernels->attend(&attention);
-  kernels->project_add(&out, context, n, rows);
-  kernels->norm(gamma, beta, 1e-12f, rows, n, HIDDEN, rows);
-  kernels->feed_forward(&up, &down, rows, n, between, y);
-  drop_matrix(&three);
-  drop_matrix(&out);
-  drop_matrix(&up);
-  drop_matrix(&down);
-  drop_texts(&t);
-  mien_free(x);
-  mien_free(gamma);
-  mien_free(beta);
-  mien_free(heads);
-  mien_free(context);
-  mien_free(between);
-}
-
-static uint64_t hash_of(const void *bytes, size_t n) {
-  uint64_t hash = 0xCBF29CE484222325u;
-  for (size_t i = 0; i < n; i++) hash = (hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001B3u;
-  return hash;
-}
-
 START_TEST(a_layer_keeps_its_bits_from_version_to_version_and_on_every_processor) {
   static const uint64_t portable = 0x5655379d84efb961u, fused = 0xe7b54657a09813b6u;
   static float y[TOKENS * HIDDEN];
+  layer of = {make_matrix(HIDDEN, 3 * HIDDEN, 1), make_matrix(HIDDEN, HIDDEN, 2), make_matrix(HIDDEN, BETWEEN, 3),
+              make_matrix(BETWEEN, HIDDEN, 4)};
+  float *between = mien_alloc(TOKENS * BETWEEN_FLOATS, sizeof *between);
   FOR_EACH_TABLE(kernels) {
-    run_layer(kernels, 0, TOKENS, y);
+    run_layer(kernels, &of, between, y);
     const uint64_t expected = kernels->isa == MIEN_ISA_PORTABLE ? portable : fused, found = hash_of(y, sizeof y);
     require(found == expected, "%s: expected bits of 0x%016llx, found 0x%016llx", mien_isa_name(kernels->isa),
             (unsigned long long)expected, (unsigned long long)found);
   }
+  drop_matrix(&of.three);
+  drop_matrix(&of.out);
+  drop_matrix(&of.up);
+  drop_matrix(&of.down);
+  mien_free(between);
 }
 END_TEST
 
 START_TEST(a_row_of_a_product_has_the_same_bits_alone_and_in_any_batch) {
   mien_matrix up = make_matrix(HIDDEN, BETWEEN, 3), down = make_matrix(BETWEEN, HIDDEN, 4);
   float *x = numbers(TOKENS * HIDDEN, 2, 5);
-  static float all[TOKENS * HIDDEN], some[TOKENS * HIDDEN], between[TOKENS * MIEN_DEPTH];
+  static float all[TOKENS * HIDDEN], some[TOKENS * HIDDEN], between[TOKENS * BETWEEN_FLOATS];
   static float projected[TOKENS * BETWEEN], alone[TOKENS * BETWEEN];
   FOR_EACH_TABLE(kernels) {
     kernels->feed_forward(&up, &down, x, TOKENS, between, all);
-    kernels->project(&up, x, TOKENS, BETWEEN, 0, projected);
+    kernels->project(&up, x, TOKENS, BETWEEN, 0, NULL, projected);
     for (size_t n = 1; n <= 14; n++)
       for (size_t first = 0; first + n <= TOKENS; first += n) {
         kernels->feed_forward(&up, &down, x + first * HIDDEN, n, between, some);
         ck_assert_mem_eq(some, all + first * HIDDEN, n * HIDDEN * sizeof(float));
-        kernels->project(&up, x + first * HIDDEN, n, BETWEEN, 0, alone);
+        kernels->project(&up, x + first * HIDDEN, n, BETWEEN, 0, NULL, alone);
         ck_assert_mem_eq(alone, projected + first * BETWEEN, n * BETWEEN * sizeof(float));
       }
   }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The encoder in portable C: the reference, on the vector types that GCC and clang have for every machine. */
+/* Portable C for encoder_vector.h, on the vector types that GCC and clang have for every machine. */
+#ifndef MIEN_KERNELS_VECTOR_PORTABLE_H
+#define MIEN_KERNELS_VECTOR_PORTABLE_H
+
 #include <string.h>
 
 typedef float vec __attribute__((vector_size(16)));
@@ -12,7 +15,7 @@ static inline vec vec_load(const float *at) {
 static inline void vec_store(float *at, vec value) { memcpy(at, &value, sizeof value); }
 static inline vec vec_set(float x) { return (vec){x, x, x, x}; }
 /* A fused one is a call of libm where the machine has none. */
-static inline vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
+static inline vec vec_multiply_add(vec a, vec b, vec c) { return a * b + c; }
 static inline vec vec_min(vec a, vec b) {
   for (int i = 0; i < VEC_WIDTH; i++) a[i] = a[i] < b[i] ? a[i] : b[i];
   return a;
@@ -24,7 +27,5 @@ static inline vec vec_max(vec a, vec b) {
 /* 8 sums, the weights of a step and an element: 13 of the 16 registers that most machines have. */
 #define TILE_ROWS 2
 #define TILE_PANELS 1
-#include "kernels/encoder_common.h"
 
-const mien_encoder_kernels mien_encoder_portable = {MIEN_ISA_PORTABLE, project, project_add,
-                                                    feed_forward,      attend,  norm};
+#endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The encoder on AArch64's NEON. */
+/* Registers of AArch64's NEON for encoder_vector.h. */
+#ifndef MIEN_KERNELS_VECTOR_NEON_H
+#define MIEN_KERNELS_VECTOR_NEON_H
+
 #include <arm_neon.h>
 
 typedef float32x4_t vec;
@@ -7,12 +10,15 @@ typedef float32x4_t vec;
 #define vec_load vld1q_f32
 #define vec_store vst1q_f32
 #define vec_set vdupq_n_f32
-#define vec_fma(a, b, c) vfmaq_f32(c, a, b)
+#ifdef MIEN_UNFUSED
+#define vec_multiply_add(a, b, c) ((a) * (b) + (c))
+#else
+#define vec_multiply_add(a, b, c) vfmaq_f32(c, a, b)
+#endif
 #define vec_min vminq_f32
 #define vec_max vmaxq_f32
 /* 24 sums, the weights of a step and an element: 29 of the 32 registers. */
 #define TILE_ROWS 6
 #define TILE_PANELS 1
-#include "kernels/encoder_common.h"
 
-const mien_encoder_kernels mien_encoder_neon = {MIEN_ISA_NEON, project, project_add, feed_forward, attend, norm};
+#endif

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The encoder's kernels, written once for all instruction sets. A kernel file includes this after it has defined
+ * What every table of the encoder's kernels has of its own instruction set, written once: exp, GELU, softmax's and
+ * LayerNorm's sums, products of float32 and attention made of them. A kernel file includes one of vector_*.h before,
+ * which defines
  *
  *   vec, VEC_WIDTH            a register of floats, a type with arithmetic operators, and how many it holds: 4, 8 or 16
  *   vec_load, vec_store       from and to unaligned memory
  *   vec_set(x)                x in every lane
- *   vec_fma(a, b, c)          a·b + c
+ *   vec_multiply_add(a, b, c) a·b + c: fused, or rounded twice where MIEN_UNFUSED is defined and in portable C
  *   vec_min, vec_max
  *   TILE_ROWS, TILE_PANELS    sums kept in registers: rows by panels of 16 columns; TILE_PANELS is 1 or 2
  */
-#ifndef MIEN_KERNELS_ENCODER_COMMON_H
-#define MIEN_KERNELS_ENCODER_COMMON_H
+#ifndef MIEN_KERNELS_ENCODER_VECTOR_H
+#define MIEN_KERNELS_ENCODER_VECTOR_H
 
 #include <float.h>
 #include <math.h>
@@ -36,16 +38,16 @@ static inline size_t at_most(size_t value, size_t most) { return value < most ? 
 INLINE vec vec_exp(vec x) {
   const vec round_to_integer = vec_set(12582912.0f); /* 1.5 · 2^23: adding it leaves no fraction bits */
   x = vec_max(vec_set(-87.0f), x); /* in this order NaN stays NaN on x86, which gives the second of two */
-  vec shifted = vec_fma(x, vec_set(1.44269504f), round_to_integer);
+  vec shifted = vec_multiply_add(x, vec_set(1.44269504f), round_to_integer);
   vec n = shifted - round_to_integer;
-  vec r = vec_fma(n, vec_set(2.12194440e-4f), vec_fma(n, vec_set(-0.693359375f), x));
+  vec r = vec_multiply_add(n, vec_set(2.12194440e-4f), vec_multiply_add(n, vec_set(-0.693359375f), x));
   vec p = vec_set(1.0f / 720.0f);
-  p = vec_fma(p, r, vec_set(1.0f / 120.0f));
-  p = vec_fma(p, r, vec_set(1.0f / 24.0f));
-  p = vec_fma(p, r, vec_set(1.0f / 6.0f));
-  p = vec_fma(p, r, vec_set(0.5f));
-  p = vec_fma(p, r, vec_set(1.0f));
-  p = vec_fma(p, r, vec_set(1.0f));
+  p = vec_multiply_add(p, r, vec_set(1.0f / 120.0f));
+  p = vec_multiply_add(p, r, vec_set(1.0f / 24.0f));
+  p = vec_multiply_add(p, r, vec_set(1.0f / 6.0f));
+  p = vec_multiply_add(p, r, vec_set(0.5f));
+  p = vec_multiply_add(p, r, vec_set(1.0f));
+  p = vec_multiply_add(p, r, vec_set(1.0f));
   /* The integer sits in the low bits of `shifted`: moved up, it is the exponent of a power of two. */
   return p * (vec)(((integers)shifted << 23) + 0x3F800000);
 }
@@ -62,11 +64,11 @@ INLINE vec vec_gelu(vec x) {
   vec square = inside * inside, p = vec_set(numerator[0]), q = vec_set(denominator[0]);
 #pragma GCC unroll 8
   for (size_t i = 1; i < sizeof numerator / sizeof *numerator; i++) {
-    p = vec_fma(p, square, vec_set(numerator[i]));
-    q = vec_fma(q, square, vec_set(denominator[i]));
+    p = vec_multiply_add(p, square, vec_set(numerator[i]));
+    q = vec_multiply_add(q, square, vec_set(denominator[i]));
   }
   vec half = x * vec_set(0.5f);
-  return vec_fma(half, inside * p / q, half);
+  return vec_multiply_add(half, inside * p / q, half);
 }
 
 /* Sixteen lanes to one number, by the tree of encoder_kernels.h. */
@@ -78,7 +80,7 @@ INLINE float add_lanes(const vec sums[PANEL_VECS]) {
   return lanes[0];
 }
 
-/* ---- Products ------------------------------------------------------------------------------------------------ */
+/* ---- Tiles ------------------------------------------------------------------------------------------------ */
 
 /* A tile: rows of x by one or two panels of columns, each with its own weights, bias and place in y. */
 typedef struct tile_panel {
@@ -125,7 +127,7 @@ INLINE void tile_of(const tile_shape *shape, const float *x, const tile_panel *p
     for (int r = 0; r < R; r++) {
       vec element = vec_set(x[(size_t)r * x_stride + i]);
 #pragma GCC unroll 4
-      for (int v = 0; v < P * PANEL_VECS; v++) sums[r][v] = vec_fma(element, weights[v], sums[r][v]);
+      for (int v = 0; v < P * PANEL_VECS; v++) sums[r][v] = vec_multiply_add(element, weights[v], sums[r][v]);
     }
   }
 #pragma GCC unroll 2
@@ -179,119 +181,6 @@ static __attribute__((noinline)) void tile(const tile_shape *shape, const float 
 #endif
   (void)n_panels;
   tile_rows(shape, x, panels, rows, 1);
-}
-
-/* Part of y = x·W: all of the columns that y has, and a range of the inputs. */
-typedef struct product {
-  const mien_matrix *matrix;
-  size_t first_column, columns; /* of the matrix: those that y has */
-  size_t first_input, inputs;   /* of the matrix: those that x has */
-  const float *x;               /* [n × inputs] */
-  size_t n;
-  bool with_bias;
-  const float *from; /* [n × columns] what is added to; NULL: nothing */
-  bool gelu;
-  float *y;
-  size_t block_columns, block_stride; /* as in mien_encoder_kernels.project */
-} product;
-
-/* Lines of the following panels that are brought closer while this row of tiles runs. */
-INLINE void prefetch(const float *weights, size_t *lines, size_t n_lines) {
-  for (size_t i = 0; i < n_lines; i++) __builtin_prefetch(weights + (*lines + i) * MIEN_PANEL, 0, 2);
-  *lines += n_lines;
-}
-
-/* The panels from `column` on by all rows. `first_input` and `depth` are of x's columns. */
-static void multiply_panels(const product *p, size_t column, size_t n_panels, size_t first_input, size_t depth) {
-  const size_t inputs = p->matrix->inputs;
-  const bool starts = first_input == 0, ends = first_input + depth == p->inputs;
-  const float *weights =
-      p->matrix->panels + (p->first_column + column) * inputs + (p->first_input + first_input) * MIEN_PANEL;
-  const tile_shape shape = {.depth = depth,
-                            .x_stride = p->inputs,
-                            .weights_stride = MIEN_PANEL,
-                            .from_stride = starts ? p->columns : p->block_columns,
-                            .y_stride = p->block_columns,
-                            .gelu = p->gelu && ends};
-  const size_t tiles = (p->n + TILE_ROWS - 1) / TILE_ROWS, lines_a_tile = (n_panels * depth + tiles - 1) / tiles;
-  const bool is_last = p->first_column + column + n_panels * MIEN_PANEL >= p->matrix->outputs;
-  const float *next = is_last ? weights : weights + n_panels * inputs * MIEN_PANEL;
-  size_t lines = 0;
-  for (size_t row = 0; row < p->n; row += TILE_ROWS) {
-    tile_panel panels[TILE_PANELS];
-    for (size_t i = 0; i < n_panels; i++) {
-      const size_t at = column + i * MIEN_PANEL;
-      float *y = p->y + at / p->block_columns * p->block_stride + row * p->block_columns + at % p->block_columns;
-      const float *from = !starts ? y : p->from ? p->from + row * p->columns + at : NULL;
-      panels[i] = (tile_panel){.weights = weights + i * inputs * MIEN_PANEL,
-                               .bias = starts && p->with_bias ? p->matrix->bias + p->first_column + at : NULL,
-                               .from = from,
-                               .y = y};
-    }
-    prefetch(next, &lines, lines_a_tile);
-    tile(&shape, p->x + row * p->inputs + first_input, panels, n_panels, at_most(p->n - row, TILE_ROWS));
-  }
-}
-
-static void multiply(const product *p) {
-  for (size_t input = 0; input < p->inputs; input += MIEN_DEPTH) {
-    const size_t depth = at_most(p->inputs - input, MIEN_DEPTH);
-    for (size_t column = 0; column < p->columns; column += TILE_PANELS * MIEN_PANEL)
-      multiply_panels(p, column, at_most((p->columns - column) / MIEN_PANEL, TILE_PANELS), input, depth);
-  }
-}
-
-static void project(const mien_matrix *matrix, const float *x, size_t n, size_t block_columns, size_t block_stride,
-                    float *out) {
-  multiply(&(product){.matrix = matrix,
-                      .columns = matrix->outputs,
-                      .inputs = matrix->inputs,
-                      .x = x,
-                      .n = n,
-                      .with_bias = true,
-                      .y = out,
-                      .block_columns = block_columns,
-                      .block_stride = block_stride});
-}
-
-static void project_add(const mien_matrix *matrix, const float *x, size_t n, float *y) {
-  multiply(&(product){.matrix = matrix,
-                      .columns = matrix->outputs,
-                      .inputs = matrix->inputs,
-                      .x = x,
-                      .n = n,
-                      .with_bias = true,
-                      .from = y,
-                      .y = y,
-                      .block_columns = matrix->outputs});
-}
-
-/* In blocks of the columns between, which stay in cache from up to down. */
-static void feed_forward(const mien_matrix *up, const mien_matrix *down, const float *x, size_t n, float *between,
-                         float *y) {
-  for (size_t column = 0; column < up->outputs; column += MIEN_DEPTH) {
-    const size_t columns = at_most(up->outputs - column, MIEN_DEPTH);
-    multiply(&(product){.matrix = up,
-                        .first_column = column,
-                        .columns = columns,
-                        .inputs = up->inputs,
-                        .x = x,
-                        .n = n,
-                        .with_bias = true,
-                        .gelu = true,
-                        .y = between,
-                        .block_columns = columns});
-    multiply(&(product){.matrix = down,
-                        .columns = down->outputs,
-                        .first_input = column,
-                        .inputs = columns,
-                        .x = between,
-                        .n = n,
-                        .with_bias = column == 0,
-                        .from = column == 0 ? x : y,
-                        .y = y,
-                        .block_columns = down->outputs});
-  }
 }
 
 /* ---- Attention ----------------------------------------------------------------------------------------------- */
@@ -389,13 +278,13 @@ static void norm(const float *gamma, const float *beta, float epsilon, const flo
 #pragma GCC unroll 4
       for (int v = 0; v < PANEL_VECS; v++) {
         vec centred = vec_load(x + i + (size_t)v * VEC_WIDTH) - mean;
-        squares[v] = vec_fma(centred, centred, squares[v]);
+        squares[v] = vec_multiply_add(centred, centred, squares[v]);
       }
     const float variance = add_lanes(squares) / (float)columns;
     /* The difference is 0, or NaN where the variance is beyond float: such a row must not look like a good one. */
     const vec scale = vec_set(1.0f / sqrtf(variance + epsilon) + (variance - variance));
     for (size_t i = 0; i < columns; i += VEC_WIDTH)
-      vec_store(out + i, vec_fma((vec_load(x + i) - mean) * scale, vec_load(gamma + i), vec_load(beta + i)));
+      vec_store(out + i, vec_multiply_add((vec_load(x + i) - mean) * scale, vec_load(gamma + i), vec_load(beta + i)));
   }
 }
 

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The encoder in bf16 on AVX-512. */
+#include "kernels/vector_avx512.h"
+
+#include "kernels/encoder_bf16.h"
+
+const mien_encoder_kernels mien_encoder_bf16_avx512 = ENCODER_BF16(MIEN_ISA_AVX512);

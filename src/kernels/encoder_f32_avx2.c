@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The encoder in float32 on AVX2 with FMA. */
+#include "kernels/vector_avx2.h"
+
+#include "kernels/encoder_f32.h"
+
+const mien_encoder_kernels mien_encoder_f32_avx2 = ENCODER_F32(MIEN_ISA_AVX2);
