@@ -97,8 +97,9 @@ typedef struct mien_threshold {
 } mien_threshold;
 
 /*
- * How to open a model. Thresholds are taken from the first of: `thresholds_json`, `thresholds_path`, `threshold`, a
- * file thresholds.json in the model's folder, and 0.5 for every label (mien_model_thresholds_from tells which).
+ * How to open a model. Thresholds are taken from the first of: `thresholds_json`, `thresholds_path`, `threshold`, those
+ * of a pack, a file thresholds.json in the model's folder, and 0.5 for every label (mien_model_thresholds_from tells
+ * which).
  * Giving two of the first three is MIEN_ARGUMENT. `overrides` are applied last.
  */
 typedef struct mien_model_options {
@@ -109,8 +110,9 @@ typedef struct mien_model_options {
   const double *threshold;         /* one number in [0, 1] for all labels */
   const mien_threshold *overrides; /* [n_overrides] single labels */
   size_t n_overrides;
-  const char *labels_path;  /* names for a fused (N,L) output without class labels: UTF-8 text, a label a line */
-  const char *encoder_path; /* the encoder that makes embeddings of texts; see mien_model_open */
+  const char *labels_path;  /* names for a fused (N,L) output without class labels: UTF-8 text, a label a line; NULL
+                               with a pack */
+  const char *encoder_path; /* the encoder that makes embeddings of texts; see mien_model_open; NULL with a pack */
   uint32_t max_tokens; /* texts are cut to it, special tokens included: from 3 to what the encoder was made for, which
                           0 stands for */
   const mien_dtype *dtype; /* what the encoder runs in, on every processor; NULL: what its pack is in, F32 for other
@@ -130,14 +132,17 @@ typedef struct mien_model_options {
  * head's. With `path` NULL the model is the encoder alone: no labels, embeddings only; options about thresholds and
  * labels, as max_tokens without an encoder, are MIEN_ARGUMENT then.
  *
+ * Where `path` is a pack (see mien_pack), known by its content, everything is in it: it is mapped, and used without a
+ * copy where its dtype is the one that runs. As encoder_path, a pack stands for its encoder.
+ *
  * On success *model is a new reference, to be released. Thread-safe.
  */
 MIEN_API MIEN_MUST_USE mien_status mien_model_open(const char *path, const mien_model_options *options,
                                                    mien_model **model, mien_error *error);
 
 /*
- * The same from `size` bytes of an ONNX file in memory, which may be freed or changed after the call. External data is
- * refused, and no thresholds.json is looked for. options->encoder_path is a path here too.
+ * The same from `size` bytes of an ONNX file or a pack in memory, which may be freed or changed after the call.
+ * External data is refused, and no thresholds.json is looked for. options->encoder_path is a path here too.
  */
 MIEN_API MIEN_MUST_USE mien_status mien_model_open_memory(const void *bytes, size_t size,
                                                           const mien_model_options *options, mien_model **model,
@@ -169,7 +174,7 @@ typedef int32_t mien_thresholds_from;
 enum {
   MIEN_THRESHOLDS_DEFAULT = 0, /* nothing was given or found: 0.5 for every label; worth a warning to a user */
   MIEN_THRESHOLDS_OPTIONS = 1, /* the options: a file, JSON, or one number for all */
-  MIEN_THRESHOLDS_FOUND = 2,   /* thresholds.json in the model's folder */
+  MIEN_THRESHOLDS_FOUND = 2,   /* the pack's, or thresholds.json in the model's folder */
 };
 MIEN_API mien_thresholds_from mien_model_thresholds_from(const mien_model *model);
 
@@ -178,11 +183,31 @@ MIEN_API mien_thresholds_from mien_model_thresholds_from(const mien_model *model
  * "labels" [string], "dim", "thresholds" [number, in label order], "thresholds_from" ("default", "options", "found"),
  * "link" ("sigmoid"), "dtype" ("f32"), "format" ("onnx"), "ir_version", "producer", "producer_version",
  * "opsets" {domain: version}, "input", "operators" {name: count of those met on the way to the scores}; and with an
- * encoder "encoder": {"format" ("safetensors", "onnx"), "layers", "hidden", "heads", "intermediate", "vocabulary",
- * "positions", "max_tokens", "pooling" ("mean", "cls", "max"), "normalize"}. An encoder alone has "dim", "dtype" and
- * "encoder" only.
+ * encoder "encoder": {"format" ("safetensors", "onnx", "pack"), "layers", "hidden", "heads", "intermediate",
+ * "vocabulary", "positions", "max_tokens", "pooling" ("mean", "cls", "max"), "normalize", and those of a pack below}.
+ * An encoder alone has "dim", "dtype" and "encoder" only. "dtype" is what the encoder runs in. A pack has "format"
+ * "pack", "pack_version", "license", "created_by", and of what stands behind "format" above "producer" and
+ * "producer_version"; each where it is known.
  */
 MIEN_API const char *mien_model_describe(const mien_model *model);
+
+/* ---- Packs --------------------------------------------------------------------------------------------------- */
+
+typedef struct mien_pack_options {
+  size_t size;         /* sizeof(mien_pack_options) */
+  const char *license; /* under which the model may be used, "apache-2.0"; NULL: what the pack says that the encoder
+                          came from, else the new one says nothing */
+} mien_pack_options;
+
+/*
+ * Writes the model, which must have an encoder, into one file, a pack: the encoder's weights in the dtype that the
+ * model was opened with (F32, F16, BF16 or INT8; BF16X3 is MIEN_ARGUMENT: a pack of F32 runs in it), its vocabulary and
+ * limits, and the head with its thresholds where there is one. A pack is a safetensors file, read by mien_model_open. A
+ * model from a pack gives the scores of the model that was packed, to the bit, in that dtype. The file appears under
+ * its name when it is whole and on the disk, or not at all (MIEN_RESOURCE); a link is followed. `options` may be NULL.
+ */
+MIEN_API MIEN_MUST_USE mien_status mien_pack(const mien_model *model, const char *path,
+                                             const mien_pack_options *options, mien_error *error);
 
 /* ---- Session ------------------------------------------------------------------------------------------------- */
 

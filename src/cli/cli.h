@@ -18,6 +18,7 @@ int cli_tokenize(int argc, char **argv);
 int cli_inspect(int argc, char **argv);
 int cli_bench(int argc, char **argv);
 int cli_pull(int argc, char **argv);
+int cli_pack(int argc, char **argv);
 
 /* ---- Errors -------------------------------------------------------------------------------------------------- */
 
@@ -75,8 +76,8 @@ enum {
   {"dtype", required_argument, NULL, CLI_DTYPE}
 /* clang-format on */
 
-/* The lines of --help on these, and on --encoder alone. */
-extern const char cli_model_help[], cli_encoder_help[];
+/* The lines of --help on these, on all but --dtype, and on --encoder alone. */
+extern const char cli_model_help[], cli_source_help[], cli_encoder_help[];
 
 #define CLI_DTYPE_HELP                                                                                                 \
   "  --dtype DTYPE         what the encoder runs in, the same on every processor: f32 (fp32), bf16x3, bf16, f16\n"     \
@@ -111,10 +112,13 @@ bool cli_model_has_encoder(const cli_model *arguments);
 /* Opens what the options name, the shipped model for none, and warns of missing thresholds. Returns the exit code. */
 int cli_model_open(cli_model *arguments, const char *command, cli_model_use use, mien_model **model);
 
+/* Whether the head's path, or --model, is a pack, which has an encoder in it. */
+bool cli_model_is_pack(const cli_model *arguments);
+
 /* The head's path that was opened, or would be; NULL when there is none. */
 const char *cli_model_path(cli_model *arguments);
 
-/* The encoder's; NULL when none was opened. */
+/* The encoder's; NULL when none was opened, or the one in a pack with a head. */
 const char *cli_model_encoder_path(const cli_model *arguments);
 
 void cli_model_free(cli_model *arguments);

@@ -11,6 +11,7 @@ static const char command[] = "embed";
 /* clang-format off */
 static const struct option long_options[] = {
   {"encoder", required_argument, NULL, CLI_ENCODER},
+  {"model", required_argument, NULL, CLI_MODEL},
   {"dtype", required_argument, NULL, CLI_DTYPE},
   CLI_RUN_OPTIONS,
   {NULL, 0, NULL, 0},
@@ -25,7 +26,8 @@ static int help(void) {
       "of\n"
       "text by name), a quoted glob pattern, or - for stdin.\n"
       "\n"
-      "Encoder:\n%s" CLI_DTYPE_HELP
+      "Encoder:\n%s"
+      "  --model PATH          the encoder of a whole model: a pack, or a folder\n" CLI_DTYPE_HELP
       "  --max-tokens N        cuts texts to N tokens, special ones included: 3 to the encoder's limit, the default\n"
       "\n"
       "Input:\n%s%s"

@@ -18,15 +18,17 @@ static int help(void) {
       "Usage: mien inspect [OPTION]... [PATH] [--encoder E]\n"
       "       mien inspect --cpu [--json]\n"
       "\n"
-      "Shows what the model at PATH (an ONNX file, or a folder with a model.onnx in it) is: labels in the order of\n"
-      "every output, thresholds, dimension, who exported it, and the operators between its input and its scores; and\n"
+      "Shows what the model at PATH (an ONNX file, a folder with a model.onnx in it, or a pack) is: labels in the "
+      "order\n"
+      "of every output, thresholds, dimension, who exported it, and the operators between its input and its scores; "
+      "and\n"
       "what an encoder is: layers, hidden, heads, vocabulary, pooling, the most tokens of a text.\n"
       "\n"
       "  --json                one JSON object on stdout: labels, dim, thresholds (in label order),\n"
       "                        thresholds_from, link, dtype, format, ir_version, producer, producer_version,\n"
       "                        opsets, input, operators; with an encoder \"encoder\": {format, layers, hidden, heads,\n"
       "                        intermediate, vocabulary, positions, max_tokens, pooling, normalize}; an encoder alone\n"
-      "                        has dim, dtype and encoder only\n"
+      "                        has dim, dtype and encoder only; a pack has pack_version, license, created_by\n"
       "  --cpu                 this CPU's instruction sets: which are available, or why not, and which of them run\n"
       "                        the head and encoders of each dtype; as JSON: cpus, isas [{isa, available, chosen,\n"
       "                        reason}], runs {head, f32, bf16x3, bf16, int8}\n"
@@ -179,6 +181,9 @@ static void print_fields(const json_t *object, const field *fields, size_t n) {
 static void print_head(const mien_model *model, const json_t *description) {
   static const field fields[] = {
       {"format", "format"},
+      {"pack_version", "pack version"},
+      {"license", "licence"},
+      {"created_by", "created by"},
       {"dim", "dimension"},
       {"link", "link"},
       {"dtype", "dtype"},
@@ -191,24 +196,28 @@ static void print_head(const mien_model *model, const json_t *description) {
       {"thresholds_from", "thresholds"},
   };
   print_fields(description, fields, sizeof fields / sizeof *fields);
-  printf("%-14s%zu\n", "labels", mien_model_label_count(model));
+  if (mien_model_label_count(model) > 0) printf("%-14s%zu\n", "labels", mien_model_label_count(model));
 }
 
+/* The encoder in a file of its own; what a pack says of itself, before that. */
 static void print_encoder(const json_t *description, const char *path) {
-  static const field fields[] = {
+  static const field file_fields[] = {
       {"format", "format"},
-      {"layers", "layers"},
-      {"hidden", "hidden"},
-      {"heads", "heads"},
-      {"intermediate", "intermediate"},
-      {"vocabulary", "vocabulary"},
-      {"positions", "positions"},
-      {"max_tokens", "max tokens"},
-      {"pooling", "pooling"},
+      {"pack_version", "pack version"},
+      {"license", "licence"},
+      {"created_by", "created by"},
+  };
+  static const field fields[] = {
+      {"layers", "layers"},         {"hidden", "hidden"},
+      {"heads", "heads"},           {"intermediate", "intermediate"},
+      {"vocabulary", "vocabulary"}, {"positions", "positions"},
+      {"max_tokens", "max tokens"}, {"pooling", "pooling"},
       {"normalize", "normalized"},
   };
-  print_path("encoder", path);
-  print_fields(json_object_get(description, "encoder"), fields, sizeof fields / sizeof *fields);
+  const json_t *encoder = json_object_get(description, "encoder");
+  if (path) print_path("encoder", path);
+  if (path) print_fields(encoder, file_fields, sizeof file_fields / sizeof *file_fields);
+  print_fields(encoder, fields, sizeof fields / sizeof *fields);
 }
 
 static int print_model(const mien_model *model, const char *path, const char *encoder_path) {
@@ -221,12 +230,12 @@ static int print_model(const mien_model *model, const char *path, const char *en
     print_path("model", path);
     print_head(model, description);
   }
-  if (encoder_path) {
+  if (json_object_get(description, "encoder")) {
     if (path) putchar('\n');
     print_encoder(description, encoder_path);
   }
   json_decref(description);
-  if (path) print_labels(model);
+  if (mien_model_label_count(model) > 0) print_labels(model);
   return cli_flush_stdout();
 }
 

@@ -18,6 +18,7 @@ static const struct command {
     {"embed", cli_embed, "make embeddings of texts"},
     {"tokenize", cli_tokenize, "make token ids of texts"},
     {"pull", cli_pull, "fetch an encoder into the user's cache"},
+    {"pack", cli_pack, "write a whole model into one file"},
     {"inspect", cli_inspect, "show what a model is, or this CPU's instruction sets"},
     {"bench", cli_bench, "measure speed beside what this machine can do"},
 };

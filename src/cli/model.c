@@ -9,28 +9,34 @@
 #include "base/status.h"
 #include "cli/cli.h"
 #include "cli/encoder_path.h"
+#include "encoder/pack.h"
 
 /* What runs when nothing is named: this encoder and the head that mien ships for it. */
 static const char default_encoder[] = "BAAI/bge-small-en-v1.5";
 
-const char cli_model_help[] =
-    "Model:\n"
-    "  --encoder E           what makes embeddings of texts: a sentence-transformers folder of a BERT, a BERT ONNX "
-    "file\n"
-    "                        with its tokenizer.json beside it, or a Hugging Face id\n"
-    "  --head PATH           an ONNX file, or a folder with a model.onnx in it\n"
-    "  --model PATH          a folder with a whole model: a head, and an encoder where it has a config.json\n"
-    "                        default of all: BAAI/bge-small-en-v1.5 and the head that mien ships for it; with\n"
-    "                        --encoder alone, the head of that name if one is shipped\n"
-    "  --thresholds FILE     a JSON object {label: number in [0, 1]} with exactly the head's labels\n"
-    "  --threshold X         one threshold in [0, 1] for all labels\n"
-    "  --threshold LABEL=X   one label's threshold, over all others; may be repeated\n"
-    "                        default: thresholds.json beside the head, else 0.5 with a warning\n"
-    "  --labels FILE         a label a line, for a head whose one output has no class labels\n" CLI_DTYPE_HELP;
+/* clang-format off */
+#define MODEL_HELP                                                                                                     \
+  "Model:\n"                                                                                                           \
+  "  --encoder E           what makes embeddings of texts: a sentence-transformers folder of a BERT, a BERT ONNX "     \
+  "file\n"                                                                                                             \
+  "                        with its tokenizer.json beside it, or a Hugging Face id\n"                                  \
+  "  --head PATH           an ONNX file, or a folder with a model.onnx in it\n"                                        \
+  "  --model PATH          a whole model: a pack, or a folder with a head, and an encoder where it has a config.json\n"\
+  "                        default of all: BAAI/bge-small-en-v1.5 and the head that mien ships for it; with\n"         \
+  "                        --encoder alone, the head of that name if one is shipped\n"                                 \
+  "  --thresholds FILE     a JSON object {label: number in [0, 1]} with exactly the head's labels\n"                   \
+  "  --threshold X         one threshold in [0, 1] for all labels\n"                                                   \
+  "  --threshold LABEL=X   one label's threshold, over all others; may be repeated\n"                                  \
+  "                        default: the pack's own, or thresholds.json beside the head, else 0.5 with a warning\n"     \
+  "  --labels FILE         a label a line, for a head whose one output has no class labels\n"
+/* clang-format on */
+const char cli_source_help[] = MODEL_HELP;
+const char cli_model_help[] = MODEL_HELP CLI_DTYPE_HELP;
 
 const char cli_encoder_help[] = "  --encoder E           a sentence-transformers folder of a BERT, a BERT ONNX file "
                                 "with its tokenizer.json beside\n"
-                                "                        it, or a Hugging Face id. Default: BAAI/bge-small-en-v1.5\n";
+                                "                        it, a pack, or a Hugging Face id. Default: "
+                                "BAAI/bge-small-en-v1.5\n";
 
 static int set_once(const char *command, const char **field, const char *option, const char *value) {
   if (*field) return cli_usage(command, "option '%s' is given twice", option);
@@ -121,10 +127,15 @@ const char *cli_model_path(cli_model *arguments) {
 
 /* ---- The encoder ------------------------------------------------------------------------------------------------- */
 
+bool cli_model_is_pack(const cli_model *arguments) {
+  const char *path = arguments->head ? arguments->head : arguments->model;
+  return path && mien_pack_is_like(path);
+}
+
 bool cli_model_has_encoder(const cli_model *arguments) {
   struct stat info;
   char config[4096];
-  if (arguments->encoder || (!arguments->head && !arguments->model)) return true;
+  if (arguments->encoder || (!arguments->head && !arguments->model) || cli_model_is_pack(arguments)) return true;
   return arguments->model && snprintf(config, sizeof config, "%s/config.json", arguments->model) < (int)sizeof config &&
          stat(config, &info) == 0;
 }
@@ -145,6 +156,10 @@ static int resolve_encoder(cli_model *arguments, const char *command) {
 static int check_options(const cli_model *arguments, const char *command, cli_model_use use) {
   if (arguments->head && arguments->model)
     return cli_usage(command, "options '--head' and '--model' exclude each other");
+  if (arguments->encoder && cli_model_is_pack(arguments))
+    return cli_usage(command, "option '--encoder': the model is a pack, which has its own");
+  if (use == CLI_USE_ENCODER && arguments->encoder && arguments->model)
+    return cli_usage(command, "options '--encoder' and '--model' exclude each other");
   if (arguments->thresholds_path && arguments->has_threshold)
     return cli_usage(command, "options '--thresholds' and '--threshold X' exclude each other");
   if (use == CLI_USE_HEAD && arguments->encoder)
@@ -163,12 +178,16 @@ static void warn_of_thresholds(const mien_model *model, const char *path) {
 
 int cli_model_open(cli_model *arguments, const char *command, cli_model_use use, mien_model **model) {
   int code = check_options(arguments, command, use);
-  if (code == MIEN_OK && use != CLI_USE_HEAD) code = resolve_encoder(arguments, command);
+  const bool has_own = use == CLI_USE_HEAD || (use == CLI_USE_BOTH && cli_model_is_pack(arguments));
+  if (code == MIEN_OK && !has_own) code = resolve_encoder(arguments, command);
   if (code != MIEN_OK) return code;
   const char *path = use == CLI_USE_ENCODER ? NULL : cli_model_path(arguments);
   if (use != CLI_USE_ENCODER && !path && arguments->encoder)
-    return cli_usage(command, "no head is shipped for encoder '%s': use --head", arguments->encoder);
+    return cli_usage(command, "no head is shipped for encoder '%s': use --head%s", arguments->encoder,
+                     mien_pack_is_one(arguments->encoder) ? ", or --model for that of the pack" : "");
   if (use != CLI_USE_ENCODER && !path) return cli_usage(command, "no model was shipped with this command: use --head");
+  /* Embeddings don't ask what an encoder runs in. */
+  const bool has_dtype = arguments->has_dtype && (use != CLI_USE_HEAD || cli_model_is_pack(arguments));
   const mien_model_options options = {
       .size = sizeof options,
       .thresholds_path = arguments->thresholds_path,
@@ -178,7 +197,7 @@ int cli_model_open(cli_model *arguments, const char *command, cli_model_use use,
       .labels_path = arguments->labels_path,
       .encoder_path = cli_model_encoder_path(arguments),
       .max_tokens = arguments->max_tokens,
-      .dtype = use != CLI_USE_HEAD && arguments->has_dtype ? &arguments->dtype : NULL,
+      .dtype = has_dtype ? &arguments->dtype : NULL,
   };
   mien_error error;
   if (mien_model_open(path, &options, model, &error) != MIEN_OK) return cli_report(command, &error);

@@ -112,6 +112,10 @@ size_t cli_terminal_columns(void);
 /* Whether the run may write its output and the sidecar; a usage error where they would replace what the run reads. */
 int cli_run_check_output(cli_run *run, const mien_inputs *inputs);
 
+/* The same of the files of the model, `has_head` where one was opened: may `target` (NULL: stdout) be written? `name`
+ * is for messages. */
+int cli_check_model_output(cli_model *model, const char *command, bool has_head, const char *target, const char *name);
+
 /* The whole of a command that needs an encoder alone: inputs, model, output. Returns the exit code. */
 int cli_run_encoder(cli_run *run);
 

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "cli/run.h"
 #include "corpus/output.h"
+#include "encoder/pack.h"
 
 /* ---- The model's folder -------------------------------------------------------------------------------------- */
 
@@ -60,13 +61,14 @@ static bool is_below(const char *path, const char *folder) {
 static bool may_hold_weights(const char *target, const char *head) {
   char resolved[PATH_MAX], head_resolved[PATH_MAX], folder[PATH_MAX];
   struct stat info;
+  if (mien_pack_is_like(head)) return false; /* everything is in it */
   if (stat(target, &info) != 0 || !S_ISREG(info.st_mode) || !realpath(target, resolved)) return false;
   bool below = folder_of(head, folder) && is_below(resolved, folder);
   if (!below && realpath(head, head_resolved)) below = folder_of(head_resolved, folder) && is_below(resolved, folder);
   if (!below) return false;
   mien_output_format format;
   bool like_output = cli_format_of(resolved, &format) || mien_path_ends_with(resolved, ".labels.json") ||
-                     mien_path_ends_with(resolved, ".rows.json");
+                     mien_path_ends_with(resolved, ".rows.json") || mien_pack_is_one(resolved);
   return !like_output || mentions(head, strrchr(resolved, '/') + 1);
 }
 
@@ -132,20 +134,21 @@ static bool is_read_by_encoder(const char *encoder, const char *target, char mai
   return is_in_encoder(folder, target) || (folder_of(folder, above) && is_in_encoder(above, target));
 }
 
-static int check_model(cli_run *run, const char *target, const char *name) {
-  const char *model = cli_model_path(&run->model), *encoder = cli_model_encoder_path(&run->model);
+int cli_check_model_output(cli_model *options, const char *command, bool has_head, const char *target,
+                           const char *name) {
+  const char *model = cli_model_path(options), *encoder = cli_model_encoder_path(options);
   char head[PATH_MAX] = "", encoder_file[PATH_MAX] = "";
-  if (run->rows.content == MIEN_ROWS_LABELS) {
-    if (!head_file(model, head)) return cli_usage(run->command, "%s: too long a path", model);
-    if (is_read_by_model(&run->model, target, head))
-      return cli_usage(run->command, "%s: the output is a file of the model", name);
+  if (has_head) {
+    if (!head_file(model, head)) return cli_usage(command, "%s: too long a path", model);
+    if (is_read_by_model(options, target, head))
+      return cli_usage(command, "%s: the output is a file of the model", name);
   }
   if (encoder && is_read_by_encoder(encoder, target, encoder_file))
-    return cli_usage(run->command, "%s: the output is a file of the encoder", name);
+    return cli_usage(command, "%s: the output is a file of the encoder", name);
   if (target &&
       ((head[0] && may_hold_weights(target, head)) || (encoder_file[0] && may_hold_weights(target, encoder_file))))
-    return cli_usage(run->command,
-                     "%s: the output is there already, in the model's folder, and may be a file of the model", name);
+    return cli_usage(command, "%s: the output is there already, in the model's folder, and may be a file of the model",
+                     name);
   return MIEN_OK;
 }
 
@@ -157,7 +160,7 @@ static int check_target(cli_run *run, const mien_inputs *inputs, const char *tar
       return cli_usage(run->command, "%s: the output is the same file as input %s", name,
                        mien_input_name(inputs->items[i].path));
   }
-  return check_model(run, target, name);
+  return cli_check_model_output(&run->model, run->command, run->rows.content == MIEN_ROWS_LABELS, target, name);
 }
 
 int cli_run_check_output(cli_run *run, const mien_inputs *inputs) {

@@ -10,6 +10,7 @@ static const char command[] = "tokenize";
 /* clang-format off */
 static const struct option long_options[] = {
   {"encoder", required_argument, NULL, CLI_ENCODER},
+  {"model", required_argument, NULL, CLI_MODEL},
   CLI_RUN_OPTIONS,
   {NULL, 0, NULL, 0},
 };
@@ -23,6 +24,7 @@ static int help(void) {
       "them. An INPUT is a file, a folder (its files of text by name), a quoted glob pattern, or - for stdin.\n"
       "\n"
       "Encoder:\n%s"
+      "  --model PATH          the encoder of a whole model: a pack, or a folder\n"
       "  --max-tokens N        cuts texts to N tokens, special ones included, at least 3. Default: no text is cut\n"
       "\n"
       "Input:\n%s%s"

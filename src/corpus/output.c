@@ -6,30 +6,25 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/new_file.h"
 #include "corpus/cancel.h"
 
 enum {
   GATHERED_BYTES = 64 * 1024,
   MAX_TRANSFER = 1 << 30, /* Linux transfers at most 0x7ffff000 bytes a call */
-  TEMPORARY_TRIES = 100,
 };
 
 struct mien_output {
-  int fd;
-  bool owns_fd, is_regular, is_seekable;
+  mien_new_file file; /* or what is written directly, and of stdout the descriptor alone */
+  bool is_regular, is_seekable;
   const atomic_bool *cancel;
-  char *name;      /* for messages: the path as it was given */
-  char *path;      /* the target, links resolved; NULL for stdout */
-  char *temporary; /* NULL unless there is one to rename or remove */
-  uint64_t start;  /* where in the file the output began */
+  char *name;     /* for messages: the path as it was given */
+  uint64_t start; /* where in the file the output began */
   size_t gathered;
   char bytes[GATHERED_BYTES];
 };
@@ -40,90 +35,33 @@ static mien_status fail_system(const mien_output *output, const char *action, mi
 
 /* ---- Opening ------------------------------------------------------------------------------------------------- */
 
-/*
- * Creates a file of a name that is not taken. Not mkstemp: the mode should be what the process's umask gives a new
- * file, or from the first what the file to be replaced allows. Its set-user-ID and set-group-ID bits are not for bytes
- * that come from elsewhere.
- */
-static mien_status open_temporary(mien_output *output, const struct stat *target, mien_error *error) {
-  const char *slash = strrchr(output->path, '/');
-  size_t folder_bytes = slash ? (size_t)(slash - output->path) + 1 : 0;
-  size_t bytes = folder_bytes + 64;
-  output->temporary = mien_alloc(bytes, 1);
-  if (!output->temporary) return mien_fail_memory(error, output->name, bytes);
-  memcpy(output->temporary, output->path, folder_bytes);
-  mode_t mode = target ? target->st_mode & 0777 : 0666;
-  struct timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  for (unsigned i = 0; i < TEMPORARY_TRIES; i++) {
-    unsigned long salt = (unsigned long)now.tv_nsec + i;
-    snprintf(output->temporary + folder_bytes, 64, ".mien-%ld-%08lx.tmp", (long)getpid(), salt);
-    output->fd = open(output->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    if (output->fd >= 0 || errno != EEXIST) break;
-  }
-  if (output->fd < 0) {
-    mien_status status = fail_system(output, "cannot be created", error);
-    mien_free(output->temporary);
-    output->temporary = NULL;
-    return status;
-  }
-  output->owns_fd = true;
-  output->is_regular = output->is_seekable = true;
-  /* The permissions of a replaced file are worth keeping, not worth failing for. */
-  if (target && fchmod(output->fd, mode) != 0) errno = 0;
-  return MIEN_OK;
-}
-
 /* Opening a FIFO would wait for its reader where a cancellation is not seen: ask again and again instead. */
 static mien_status open_directly(mien_output *output, mien_error *error) {
-  while ((output->fd = open(output->path, O_WRONLY | O_CLOEXEC | O_NONBLOCK)) < 0) {
+  while ((output->file.fd = open(output->file.path, O_WRONLY | O_CLOEXEC | O_NONBLOCK)) < 0) {
     if (mien_is_cancelled(output->cancel)) return mien_fail(error, MIEN_CANCELLED, "%s: interrupted", output->name);
     if (errno != ENXIO && errno != EINTR) return fail_system(output, "cannot be opened", error);
     poll(NULL, 0, MIEN_POLL_MILLISECONDS);
   }
-  output->owns_fd = true;
-  output->is_seekable = lseek(output->fd, 0, SEEK_CUR) >= 0;
+  output->is_seekable = lseek(output->file.fd, 0, SEEK_CUR) >= 0;
   return MIEN_OK;
 }
 
-/* Names of files that are open already: whoever opened them would not see what is renamed to their names. */
-static bool is_descriptor(const char *path) {
-  static const char *const places[] = {"/dev/std", "/dev/fd/", "/proc/"};
-  for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-    if (strncmp(path, places[i], strlen(places[i])) == 0) return true;
-  return false;
-}
-
 static mien_status open_path(mien_output *output, const char *path, mien_error *error) {
-  /* A link stays a link: what it leads to is replaced. */
-  char *resolved = realpath(path, NULL);
-  output->path = resolved ? mien_copy_text(resolved, strlen(resolved)) : mien_copy_text(path, strlen(path));
-  free(resolved);
-  if (!output->path) return mien_fail_memory(error, path, strlen(path) + 1);
-  struct stat info;
-  bool exists = stat(output->path, &info) == 0;
-  /* A name that is too long, say, is better known now than when the work is done. */
-  if (!exists && errno != ENOENT && errno != ENOTDIR) return fail_system(output, "cannot be created", error);
-  if (exists && S_ISDIR(info.st_mode))
-    return mien_fail(error, MIEN_ARGUMENT, "%s: expected a file to write, found a folder", path);
-  if (path[0] == '\0' || path[strlen(path) - 1] == '/')
-    return mien_fail(error, MIEN_ARGUMENT, "'%s': expected the name of a file to write", path);
-  if (exists && !S_ISREG(info.st_mode)) return open_directly(output, error);
-  if (is_descriptor(path))
-    return mien_fail(error, MIEN_ARGUMENT, "%s: expected a file's own name, found a descriptor's", path);
-  if (!exists && lstat(path, &info) == 0)
-    return mien_fail(error, MIEN_ARGUMENT, "%s: expected a file to write, found a link to nothing", path);
-  return open_temporary(output, exists ? &info : NULL, error);
+  mien_status status = mien_new_file_open(path, &output->file, error);
+  if (status != MIEN_OK) return status;
+  if (!output->file.temporary) return open_directly(output, error);
+  output->is_regular = output->is_seekable = true;
+  return MIEN_OK;
 }
 
 static mien_status open_stdout(mien_output *output, mien_error *error) {
-  output->fd = STDOUT_FILENO;
+  output->file.fd = STDOUT_FILENO;
   struct stat info;
-  if (fstat(output->fd, &info) != 0) return fail_system(output, "cannot be written", error);
+  if (fstat(output->file.fd, &info) != 0) return fail_system(output, "cannot be written", error);
   output->is_regular = S_ISREG(info.st_mode);
-  off_t at = lseek(output->fd, 0, SEEK_CUR);
+  off_t at = lseek(output->file.fd, 0, SEEK_CUR);
   /* A file opened for appending can't be patched: every write goes to its end. */
-  output->is_seekable = at >= 0 && (fcntl(output->fd, F_GETFL) & O_APPEND) == 0;
+  output->is_seekable = at >= 0 && (fcntl(output->file.fd, F_GETFL) & O_APPEND) == 0;
   output->start = at > 0 ? (uint64_t)at : 0;
   return MIEN_OK;
 }
@@ -136,7 +74,7 @@ mien_status mien_output_open(const char *path, const atomic_bool *cancel, mien_o
     mien_free(name);
     return mien_fail_memory(error, "output", sizeof *output);
   }
-  output->fd = -1;
+  output->file.fd = -1;
   output->name = name;
   output->cancel = cancel;
   mien_status status = path ? open_path(output, path, error) : open_stdout(output, error);
@@ -150,7 +88,7 @@ mien_status mien_output_open(const char *path, const atomic_bool *cancel, mien_o
 
 bool mien_output_is_seekable(const mien_output *output) { return output->is_seekable; }
 
-bool mien_output_is_file(const mien_output *output) { return output->temporary != NULL; }
+bool mien_output_is_file(const mien_output *output) { return output->file.temporary != NULL; }
 
 bool mien_output_is_same_file(const char *output_path, const char *path) {
   struct stat a, b;
@@ -168,7 +106,7 @@ static mien_status wait_until_writable(mien_output *output, size_t *most, mien_e
   *most = PIPE_BUF;
   for (;;) {
     if (mien_is_cancelled(output->cancel)) return mien_fail(error, MIEN_CANCELLED, "%s: interrupted", output->name);
-    struct pollfd waiting = {.fd = output->fd, .events = POLLOUT};
+    struct pollfd waiting = {.fd = output->file.fd, .events = POLLOUT};
     int ready = poll(&waiting, 1, MIEN_POLL_MILLISECONDS);
     if (ready > 0) return MIEN_OK;
     if (ready < 0 && errno != EINTR) return fail_system(output, "cannot be written", error);
@@ -180,7 +118,7 @@ static mien_status write_all(mien_output *output, const char *bytes, size_t size
     size_t most;
     mien_status status = wait_until_writable(output, &most, error);
     if (status != MIEN_OK) return status;
-    ssize_t done = write(output->fd, bytes, size < most ? size : most);
+    ssize_t done = write(output->file.fd, bytes, size < most ? size : most);
     if (done < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (done < 0) return fail_system(output, "cannot be written", error);
     bytes += done;
@@ -212,7 +150,7 @@ mien_status mien_output_patch(mien_output *output, uint64_t offset, const void *
   const char *at = bytes;
   /* Devices that seek (/dev/null) have nothing that could be patched. */
   while (output->is_regular && status == MIEN_OK && size > 0) {
-    ssize_t done = pwrite(output->fd, at, size, (off_t)(output->start + offset));
+    ssize_t done = pwrite(output->file.fd, at, size, (off_t)(output->start + offset));
     if (done < 0 && errno == EINTR) continue;
     if (done < 0) return fail_system(output, "cannot be written", error);
     at += done;
@@ -226,26 +164,20 @@ mien_status mien_output_close(mien_output *output, mien_error *error) {
   mien_status status = mien_output_flush(output, error);
   if (status != MIEN_OK) return status;
   /* Network file systems report at close what they could not write; stdout itself stays open for its owner. */
-  int fd = output->owns_fd ? output->fd : dup(output->fd);
-  output->owns_fd = false;
+  int fd = output->file.fd == STDOUT_FILENO ? dup(STDOUT_FILENO) : output->file.fd;
+  output->file.fd = -1;
   if (fd < 0 || (close(fd) != 0 && errno != EINTR)) return fail_system(output, "cannot be closed", error);
   return MIEN_OK;
 }
 
 mien_status mien_output_publish(mien_output *output, mien_error *error) {
-  if (!output->temporary) return MIEN_OK;
-  if (rename(output->temporary, output->path) != 0) return fail_system(output, "cannot be renamed to", error);
-  mien_free(output->temporary);
-  output->temporary = NULL;
-  return MIEN_OK;
+  return mien_new_file_publish(&output->file, output->name, error);
 }
 
 void mien_output_destroy(mien_output *output) {
   if (!output) return;
-  if (output->owns_fd && output->fd >= 0) close(output->fd);
-  if (output->temporary) unlink(output->temporary);
-  mien_free(output->temporary);
-  mien_free(output->path);
+  if (output->file.fd == STDOUT_FILENO) output->file.fd = -1;
+  mien_new_file_discard(&output->file);
   mien_free(output->name);
   mien_free(output);
 }

@@ -155,6 +155,9 @@ void mien_encoder_source_destroy(mien_encoder_source *source) {
   mien_tokenizer_destroy(source->tokenizer);
   mien_free(source->weights.layers);
   mien_free(source->packed.layers);
+  mien_free(source->memory);
+  mien_free(source->license);
+  mien_free(source->created_by);
   mien_free(source->path);
   mien_free(source);
 }

@@ -76,8 +76,8 @@ typedef struct mien_layer {
   mien_norm output_norm;
 } mien_layer;
 
-/* What a pack has in the kernels' own layouts, aligned for them, where it lies in the file. The matrices have no sums.
- */
+/* What a pack has in the kernels' own layouts, aligned for them, where it lies in the file and is not to be written.
+ * The matrices have no sums. */
 typedef struct mien_encoder_packed {
   float *positions; /* [config.max_tokens × hidden] with token type 0 added */
   mien_norm norm;
@@ -90,10 +90,12 @@ typedef struct mien_encoder_source {
   mien_encoder_weights weights; /* all shapes are those of config; valid until destroy; of a pack: the words */
   mien_encoder_packed packed;   /* of a pack; else NULLs */
   mien_tokenizer *tokenizer;    /* its vocabulary is at most config.vocabulary */
-  const char *format;           /* "safetensors" or "onnx" */
-  char *path;                   /* of the weights' file */
+  const char *format;           /* "safetensors", "onnx" or "pack" */
+  char *license, *created_by;   /* what a pack says of itself; NULL where it says nothing */
+  char *path;                   /* of the weights' file; NULL for a pack in memory */
   void *mapping;                /* of the weights' file: pages that are not needed again may be let go with madvise */
   size_t mapping_bytes;
+  void *memory; /* of a pack that came from memory, in place of a mapping */
 } mien_encoder_source;
 
 /*

@@ -13,17 +13,8 @@
 #include "base/json.h"
 #include "base/memory.h"
 
-/* Bytes of the length before the header. */
-enum { PREFIX_BYTES = 8 };
-
-/*
- * The reference takes headers of 100 MB, which as JSON values would be gigabytes. A tensor takes some 110 bytes, so
- * this is room for tens of thousands, and for metadata as large as a vocabulary.
- */
-enum { MAX_HEADER_BYTES = 4 << 20 };
-
 /* A key of the header that is no tensor's name. */
-static const char metadata_key[] = "__metadata__";
+static const char metadata_key[] = MIEN_SAFETENSORS_METADATA;
 
 struct mien_safetensors {
   json_t *header; /* keeps the names */
@@ -47,6 +38,11 @@ static const struct dtype *find_dtype(const char *name) {
   for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
     if (strcmp(dtypes[i].name, name) == 0) return &dtypes[i];
   return NULL;
+}
+
+unsigned mien_safetensors_bits(const char *name) {
+  const struct dtype *dtype = find_dtype(name);
+  return dtype ? dtype->bits : 0;
 }
 
 /* ---- One tensor ------------------------------------------------------------------------------------------------ */
@@ -192,6 +188,21 @@ static bool begins(const unsigned char *bytes, size_t size, const char *start) {
   return size >= strlen(start) && strncasecmp((const char *)bytes, start, strlen(start)) == 0;
 }
 
+static uint64_t read_length(const unsigned char *bytes) {
+  uint64_t length = 0;
+  for (size_t i = MIEN_SAFETENSORS_PREFIX; i-- > 0;) length = length << 8 | bytes[i];
+  return length;
+}
+
+bool mien_safetensors_is_one(const unsigned char *bytes, size_t size, size_t file_bytes) {
+  return size > MIEN_SAFETENSORS_PREFIX && bytes[MIEN_SAFETENSORS_PREFIX] == '{' &&
+         read_length(bytes) <= file_bytes - MIEN_SAFETENSORS_PREFIX;
+}
+
+size_t mien_safetensors_header(const unsigned char *bytes, size_t size) {
+  return mien_safetensors_is_one(bytes, size, size) ? MIEN_SAFETENSORS_PREFIX + (size_t)read_length(bytes) : 0;
+}
+
 static mien_status check_start(const unsigned char *bytes, size_t size, const char *where, size_t *header_bytes,
                                mien_error *error) {
   if (begins(bytes, size, "version https://git-lfs"))
@@ -199,20 +210,19 @@ static mien_status check_start(const unsigned char *bytes, size_t size, const ch
   if (begins(bytes, size, "<!doctype") || begins(bytes, size, "<html"))
     return mien_fail(error, MIEN_INPUT, "%s: is a web page, not a safetensors file: was the download's page saved?",
                      where);
-  if (size <= PREFIX_BYTES)
+  if (size <= MIEN_SAFETENSORS_PREFIX)
     return mien_fail(error, MIEN_INPUT, "%s: truncated: expected a header after %d bytes, found %zu bytes", where,
-                     PREFIX_BYTES, size);
-  uint64_t length = 0;
-  for (size_t i = PREFIX_BYTES; i-- > 0;) length = length << 8 | bytes[i];
-  if (bytes[PREFIX_BYTES] != '{')
+                     MIEN_SAFETENSORS_PREFIX, size);
+  const uint64_t length = read_length(bytes);
+  if (bytes[MIEN_SAFETENSORS_PREFIX] != '{')
     return mien_fail(error, MIEN_INPUT, "%s: byte %d: expected '{' of a safetensors header, found 0x%02X", where,
-                     PREFIX_BYTES, bytes[PREFIX_BYTES]);
-  if (length > size - PREFIX_BYTES)
+                     MIEN_SAFETENSORS_PREFIX, bytes[MIEN_SAFETENSORS_PREFIX]);
+  if (length > size - MIEN_SAFETENSORS_PREFIX)
     return mien_fail(error, MIEN_INPUT, "%s: truncated: expected a header of %llu bytes, found %zu", where,
-                     (unsigned long long)length, size - PREFIX_BYTES);
-  if (length > MAX_HEADER_BYTES)
+                     (unsigned long long)length, size - MIEN_SAFETENSORS_PREFIX);
+  if (length > MIEN_SAFETENSORS_MAX_HEADER)
     return mien_fail(error, MIEN_INPUT, "%s: expected a header of at most %d bytes, found %llu", where,
-                     MAX_HEADER_BYTES, (unsigned long long)length);
+                     MIEN_SAFETENSORS_MAX_HEADER, (unsigned long long)length);
   *header_bytes = (size_t)length;
   return MIEN_OK;
 }
@@ -224,7 +234,7 @@ mien_status mien_safetensors_open(const unsigned char *bytes, size_t size, const
   if (status != MIEN_OK) return status;
   mien_safetensors *file = mien_alloc(1, sizeof *file);
   if (!file) return mien_fail_memory(error, where, sizeof *file);
-  const unsigned char *header = bytes + PREFIX_BYTES, *data = header + header_bytes;
+  const unsigned char *header = bytes + MIEN_SAFETENSORS_PREFIX, *data = header + header_bytes;
   status = mien_json_parse((const char *)header, header_bytes, where, 0, JSON_OBJECT, &file->header, error);
   if (status == MIEN_OK) status = read_tensors(file, data, (size_t)(bytes + size - data), where, error);
   if (status == MIEN_OK)
@@ -241,7 +251,13 @@ void mien_safetensors_destroy(mien_safetensors *file) {
   mien_free(file);
 }
 
+const char *mien_safetensors_metadata(const mien_safetensors *file, const char *key) {
+  return json_string_value(json_object_get(json_object_get(file->header, metadata_key), key));
+}
+
 size_t mien_safetensors_count(const mien_safetensors *file) { return file->count; }
+
+const mien_safetensor *mien_safetensors_at(const mien_safetensors *file, size_t index) { return &file->tensors[index]; }
 
 const mien_safetensor *mien_safetensors_find(const mien_safetensors *file, const char *name) {
   const mien_safetensor key = {.name = name};

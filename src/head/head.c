@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "formats/onnx_file.h"
@@ -106,5 +107,41 @@ mien_status mien_head_from_onnx(const unsigned char *bytes, size_t size, const c
     *head = made;
   else
     mien_head_destroy(made);
+  return status;
+}
+
+/* ---- From numbers ---------------------------------------------------------------------------------------------- */
+
+static mien_status copy_labels(const json_t *labels, const char *where, mien_head *head, mien_error *error) {
+  for (size_t i = 0; i < head->n_labels; i++) {
+    const json_t *label = json_array_get(labels, i);
+    if (!json_is_string(label))
+      return mien_fail(error, MIEN_INPUT, "%s: label %zu: expected a string, found %s", where, i + 1,
+                       mien_json_kind(label));
+    head->labels[i] = mien_copy_text(json_string_value(label), json_string_length(label));
+    if (!head->labels[i]) return mien_fail_memory(error, where, json_string_length(label));
+  }
+  return mien_labels_check(head->labels, head->n_labels, where, error);
+}
+
+mien_status mien_head_from_floats(const json_t *labels, size_t dim, const float *weights, const float *bias,
+                                  const char *where, mien_head **out, mien_error *error) {
+  const size_t n = json_array_size(labels), count = n * dim;
+  mien_head *head = mien_alloc(1, sizeof *head);
+  if (!head) return mien_fail_memory(error, where, sizeof *head);
+  head->n_labels = n;
+  head->dim = dim;
+  head->labels = mien_alloc(n, sizeof *head->labels);
+  head->weights = mien_alloc(count, sizeof *head->weights);
+  head->bias = mien_alloc(n, sizeof *head->bias);
+  const bool has_room = head->labels && head->weights && head->bias;
+  for (size_t i = 0; has_room && i < count; i++) head->weights[i] = (double)weights[i];
+  for (size_t i = 0; has_room && i < n; i++) head->bias[i] = (double)bias[i];
+  mien_status status = has_room ? copy_labels(labels, where, head, error)
+                                : mien_fail_memory(error, where, count * sizeof *head->weights);
+  if (status == MIEN_OK)
+    *out = head;
+  else
+    mien_head_destroy(head);
   return status;
 }

@@ -17,7 +17,7 @@ typedef struct mien_head {
   char **labels;   /* [L] UTF-8, distinct, not empty */
   double *weights; /* [L×D], finite, and finite as float32 */
   double *bias;    /* [L], likewise */
-  json_t *origin;  /* what mien_model_describe says of the file, from "format" to "operators" */
+  json_t *origin;  /* what mien_model_describe says of the file, from "format" to "operators"; of a pack the producer */
 } mien_head;
 
 /*
@@ -27,6 +27,14 @@ typedef struct mien_head {
  */
 MIEN_MUST_USE mien_status mien_head_from_onnx(const unsigned char *bytes, size_t size, const char *path,
                                               const char *labels_path, mien_head **head, mien_error *error);
+
+/*
+ * A head from its numbers, finite, and its labels, an array of strings, checked here; `where` names the array in
+ * messages. It has no origin yet.
+ */
+MIEN_MUST_USE mien_status mien_head_from_floats(const json_t *labels, size_t dim, const float *weights,
+                                                const float *bias, const char *where, mien_head **head,
+                                                mien_error *error);
 
 /* NULL is ignored. */
 void mien_head_destroy(mien_head *head);

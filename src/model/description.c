@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a model is, as JSON. */
 #include "base/number.h"
+#include "encoder/pack.h"
 #include "model/model.h"
 
 static json_t *json_of_thresholds(const mien_model *model) {
@@ -17,17 +18,31 @@ static json_t *json_of_thresholds(const mien_model *model) {
   return array;
 }
 
-static json_t *json_of_encoder(const mien_encoder_plan *encoder) {
-  static const char *const poolings[] = {"mean", "cls", "max"};
-  const mien_encoder_config *config = &encoder->config;
-  return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b}", "format", encoder->source->format, "layers",
-                   (json_int_t)config->layers, "hidden", (json_int_t)config->hidden, "heads", (json_int_t)config->heads,
-                   "intermediate", (json_int_t)config->intermediate, "vocabulary", (json_int_t)config->vocabulary,
-                   "positions", (json_int_t)config->positions, "max_tokens", (json_int_t)config->max_tokens, "pooling",
-                   poolings[config->pooling], "normalize", config->normalize);
+/* What a pack says of itself, beside its encoder. */
+static int set_pack(const mien_encoder_source *source, json_t *object) {
+  json_t *pack = json_pack("{s:I, s:s*, s:s*}", "pack_version", (json_int_t)MIEN_PACK_VERSION, "license",
+                           source->license, "created_by", source->created_by);
+  const int failed = json_object_update(object, pack);
+  json_decref(pack);
+  return failed;
 }
 
-static json_t *json_of_labels(const mien_head *head) {
+static json_t *json_of_encoder(const mien_encoder_plan *encoder) {
+  const mien_encoder_config *config = &encoder->config;
+  json_t *object =
+      json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b}", "format", encoder->source->format, "layers",
+                (json_int_t)config->layers, "hidden", (json_int_t)config->hidden, "heads", (json_int_t)config->heads,
+                "intermediate", (json_int_t)config->intermediate, "vocabulary", (json_int_t)config->vocabulary,
+                "positions", (json_int_t)config->positions, "max_tokens", (json_int_t)config->max_tokens, "pooling",
+                mien_pack_poolings[config->pooling], "normalize", config->normalize);
+  if (object && encoder->source->packed.layers && set_pack(encoder->source, object) != 0) {
+    json_decref(object);
+    object = NULL;
+  }
+  return object;
+}
+
+json_t *mien_model_json_of_labels(const mien_head *head) {
   json_t *labels = json_array();
   for (size_t i = 0; labels && i < head->n_labels; i++)
     if (json_array_append_new(labels, json_string(head->labels[i])) != 0) {
@@ -41,7 +56,7 @@ mien_status mien_model_make_description(mien_model *model, mien_error *error) {
   static const char *const from[] = {"default", "options", "found"};
   json_t *all = json_object();
   int failed = !all;
-  if (model->head) failed |= json_object_set_new(all, "labels", json_of_labels(model->head)) != 0;
+  if (model->head) failed |= json_object_set_new(all, "labels", mien_model_json_of_labels(model->head)) != 0;
   failed |= json_object_set_new(all, "dim", json_integer((json_int_t)mien_model_dim(model))) != 0;
   if (model->head) {
     failed |= json_object_set_new(all, "thresholds", json_of_thresholds(model)) != 0;
@@ -49,6 +64,10 @@ mien_status mien_model_make_description(mien_model *model, mien_error *error) {
     failed |= json_object_set_new(all, "link", json_string("sigmoid")) != 0;
   }
   failed |= json_object_set_new(all, "dtype", json_string(mien_model_dtype(model))) != 0;
+  if (model->is_pack) {
+    failed |= json_object_set_new(all, "format", json_string("pack")) != 0;
+    failed |= set_pack(model->encoder->source, all) != 0;
+  }
   if (model->head) failed |= json_object_update(all, model->head->origin) != 0;
   if (model->encoder) failed |= json_object_set_new(all, "encoder", json_of_encoder(model->encoder)) != 0;
   /* Nine digits tell every float32 apart, and thresholds were given as their shortest decimals. */

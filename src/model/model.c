@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "encoder/panel.h"
 #include "formats/onnx_file.h"
+#include "model/pack.h"
 
 /* The weights of the largest head that is accepted as double, and some room for the graph around them. */
 #define MAX_MODEL_BYTES (MIEN_MAX_WEIGHTS * 8 + ((size_t)64 << 20))
@@ -30,10 +31,6 @@ static mien_status read_options(const mien_model_options *given, mien_model_opti
     return mien_fail(error, MIEN_ARGUMENT,
                      "model options: expected one of thresholds_path, thresholds_json and threshold, found %d",
                      sources);
-  if (options->max_tokens && !options->encoder_path)
-    return mien_fail(error, MIEN_ARGUMENT, "model options: max_tokens: expected an encoder_path as well, found NULL");
-  if (options->dtype && !options->encoder_path)
-    return mien_fail(error, MIEN_ARGUMENT, "model options: dtype: expected an encoder_path as well, found NULL");
   if (options->dtype && !mien_dtype_name(*options->dtype))
     return mien_fail(error, MIEN_ARGUMENT, "model options: dtype: expected one that encoders run in, found %d",
                      *options->dtype);
@@ -41,6 +38,23 @@ static mien_status read_options(const mien_model_options *given, mien_model_opti
     return mien_fail(error, MIEN_ARGUMENT, "model options: overrides: expected %zu entries, found NULL",
                      options->n_overrides);
   return MIEN_OK;
+}
+
+/* What is about an encoder has nothing to do in a head alone. */
+static mien_status check_without_encoder(const mien_model_options *options, mien_error *error) {
+  if (options->max_tokens && !options->encoder_path)
+    return mien_fail(error, MIEN_ARGUMENT, "model options: max_tokens: expected an encoder_path as well, found NULL");
+  if (options->dtype && !options->encoder_path)
+    return mien_fail(error, MIEN_ARGUMENT, "model options: dtype: expected an encoder_path as well, found NULL");
+  return MIEN_OK;
+}
+
+/* What names labels or decides on them has nothing to do without a head. */
+static mien_status check_without_head(const mien_model_options *options, mien_error *error) {
+  if (!options->thresholds_path && !options->thresholds_json && !options->threshold && !options->n_overrides &&
+      !options->labels_path)
+    return MIEN_OK;
+  return mien_fail(error, MIEN_ARGUMENT, "model options: thresholds and labels are a head's: expected a head");
 }
 
 static mien_status thresholds_of_file(mien_model *model, const char *path, mien_error *error) {
@@ -68,9 +82,10 @@ static mien_status override_thresholds(mien_model *model, const mien_model_optio
   return MIEN_OK;
 }
 
-/* `found` is the path of a thresholds.json beside the model, NULL when there is none. */
+/* `found` is the path of a thresholds.json beside the model, NULL when there is none; `own` [L] are a pack's, or NULL.
+ */
 static mien_status set_thresholds(mien_model *model, const mien_model_options *options, const char *found,
-                                  mien_error *error) {
+                                  const float *own, mien_error *error) {
   const size_t n = model->head->n_labels;
   mien_status status = MIEN_OK;
   model->thresholds = mien_alloc(n, sizeof(float));
@@ -81,6 +96,9 @@ static mien_status set_thresholds(mien_model *model, const mien_model_options *o
   } else if (options->thresholds_json) {
     status = mien_thresholds_parse(model->head, options->thresholds_json, options->thresholds_json_bytes,
                                    "thresholds_json", model->thresholds, error);
+  } else if (!options->threshold && own) {
+    model->thresholds_from = MIEN_THRESHOLDS_FOUND;
+    memcpy(model->thresholds, own, n * sizeof *own);
   } else if (!options->threshold && found) {
     model->thresholds_from = MIEN_THRESHOLDS_FOUND;
     status = thresholds_of_file(model, found, error);
@@ -93,13 +111,9 @@ static mien_status set_thresholds(mien_model *model, const mien_model_options *o
   return status == MIEN_OK ? override_thresholds(model, options, error) : status;
 }
 
-static mien_status set_head(mien_model *model, const unsigned char *bytes, size_t size, const char *path,
-                            const char *thresholds, const mien_model_options *options, mien_error *error) {
-  mien_status status = mien_head_from_onnx(bytes, size, path, options->labels_path, &model->head, error);
-  if (status == MIEN_OK) status = set_thresholds(model, options, thresholds, error);
-  if (status == MIEN_OK)
-    status = mien_head_plan_create(model->head->n_labels, model->head->dim, model->head->weights, model->head->bias,
-                                   model->thresholds, &model->plan, error);
+static mien_status plan_head(mien_model *model, mien_error *error) {
+  mien_status status = mien_head_plan_create(model->head->n_labels, model->head->dim, model->head->weights,
+                                             model->head->bias, model->thresholds, &model->plan, error);
   if (status != MIEN_OK) return status;
   /* The kernels have their own copy. */
   mien_free(model->head->weights);
@@ -108,9 +122,32 @@ static mien_status set_head(mien_model *model, const unsigned char *bytes, size_
   return MIEN_OK;
 }
 
+static mien_status set_head(mien_model *model, const unsigned char *bytes, size_t size, const char *path,
+                            const char *thresholds, const mien_model_options *options, mien_error *error) {
+  mien_status status = mien_head_from_onnx(bytes, size, path, options->labels_path, &model->head, error);
+  if (status == MIEN_OK) status = set_thresholds(model, options, thresholds, NULL, error);
+  return status == MIEN_OK ? plan_head(model, error) : status;
+}
+
+/* A pack's encoder is one like others. */
+static mien_status open_source(const char *path, mien_encoder_source **source, mien_error *error) {
+  if (!mien_pack_is_one(path)) return mien_encoder_source_open(path, source, error);
+  mien_pack_file pack;
+  mien_pack_parts parts = {0};
+  mien_status status = mien_pack_open(path, &pack, error);
+  if (status == MIEN_OK) status = mien_pack_read(&pack, &parts, error);
+  if (status == MIEN_OK) {
+    *source = parts.encoder;
+    parts.encoder = NULL;
+  }
+  mien_pack_parts_free(&parts);
+  mien_pack_close(&pack);
+  return status;
+}
+
 static mien_status set_encoder(mien_model *model, const mien_model_options *options, mien_error *error) {
   mien_encoder_source *source;
-  mien_status status = mien_encoder_source_open(options->encoder_path, &source, error);
+  mien_status status = open_source(options->encoder_path, &source, error);
   if (status == MIEN_OK && model->head && source->config.hidden != model->head->dim) {
     status = mien_fail(error, MIEN_INPUT, "%s: embeddings: expected %zu numbers, which the head takes, found %zu",
                        options->encoder_path, model->head->dim, source->config.hidden);
@@ -121,15 +158,15 @@ static mien_status set_encoder(mien_model *model, const mien_model_options *opti
                                   error);
 }
 
-/* `bytes` is NULL for an encoder alone. */
-static mien_status open_bytes(const void *bytes, size_t size, const char *path, const char *thresholds,
-                              const mien_model_options *options, mien_model **out, mien_error *error) {
-  mien_model *model = mien_alloc(1, sizeof *model);
-  if (!model) return mien_fail_memory(error, "model", sizeof *model);
-  atomic_init(&model->references, 1);
-  mien_status status = MIEN_OK;
-  if (bytes) status = set_head(model, bytes, size, path, thresholds, options, error);
-  if (status == MIEN_OK && options->encoder_path) status = set_encoder(model, options, error);
+static mien_status make_model(mien_model **model, mien_error *error) {
+  *model = mien_alloc(1, sizeof **model);
+  if (!*model) return mien_fail_memory(error, "model", sizeof **model);
+  atomic_init(&(*model)->references, 1);
+  return MIEN_OK;
+}
+
+/* What has been made of a model, whole or not, to the caller or away. */
+static mien_status hand_over(mien_model *model, mien_status status, mien_model **out, mien_error *error) {
   if (status == MIEN_OK) status = mien_model_make_description(model, error);
   if (status == MIEN_OK)
     *out = model;
@@ -137,6 +174,70 @@ static mien_status open_bytes(const void *bytes, size_t size, const char *path, 
     mien_model_release(model);
   return status;
 }
+
+/* `bytes` is NULL for an encoder alone. */
+static mien_status open_bytes(const void *bytes, size_t size, const char *path, const char *thresholds,
+                              const mien_model_options *options, mien_model **out, mien_error *error) {
+  mien_model *model;
+  mien_status status = bytes ? check_without_encoder(options, error) : check_without_head(options, error);
+  if (status == MIEN_OK) status = make_model(&model, error);
+  if (status != MIEN_OK) return status;
+  if (bytes) status = set_head(model, bytes, size, path, thresholds, options, error);
+  if (status == MIEN_OK && options->encoder_path) status = set_encoder(model, options, error);
+  return hand_over(model, status, out, error);
+}
+
+/* ---- Packs ----------------------------------------------------------------------------------------------------- */
+
+static mien_status set_parts(mien_model *model, mien_pack_parts *parts, const char *where,
+                             const mien_model_options *options, mien_error *error) {
+  mien_status status = parts->head ? MIEN_OK : check_without_head(options, error);
+  model->is_pack = true;
+  model->head = parts->head;
+  parts->head = NULL;
+  if (status == MIEN_OK && model->head) status = set_thresholds(model, options, NULL, parts->thresholds, error);
+  if (status == MIEN_OK && model->head) status = plan_head(model, error);
+  if (status != MIEN_OK) return status;
+  mien_encoder_source *source = parts->encoder;
+  parts->encoder = NULL;
+  return mien_encoder_plan_create(source, options->max_tokens, options->dtype, where, &model->encoder, error);
+}
+
+static mien_status open_pack(mien_pack_file *pack, const mien_model_options *options, mien_model **out,
+                             mien_error *error) {
+  mien_pack_parts parts = {0};
+  mien_model *model;
+  const char *given = options->encoder_path ? "encoder_path" : options->labels_path ? "labels_path" : NULL;
+  if (given)
+    return mien_fail(error, MIEN_ARGUMENT, "%s: model options: %s: expected NULL with a pack, which has its own",
+                     pack->where, given);
+  mien_status status = make_model(&model, error);
+  if (status != MIEN_OK) return status;
+  status = mien_pack_read(pack, &parts, error);
+  if (status == MIEN_OK) status = set_parts(model, &parts, pack->where, options, error);
+  mien_pack_parts_free(&parts);
+  return hand_over(model, status, out, error);
+}
+
+static mien_status open_pack_file(const char *path, const mien_model_options *options, mien_model **model,
+                                  mien_error *error) {
+  mien_pack_file pack;
+  mien_status status = mien_pack_open(path, &pack, error);
+  if (status == MIEN_OK) status = open_pack(&pack, options, model, error);
+  mien_pack_close(&pack);
+  return status;
+}
+
+static mien_status open_pack_memory(const void *bytes, size_t size, const mien_model_options *options,
+                                    mien_model **model, mien_error *error) {
+  mien_pack_file pack;
+  mien_status status = mien_pack_open_memory(bytes, size, "<memory>", &pack, error);
+  if (status == MIEN_OK) status = open_pack(&pack, options, model, error);
+  mien_pack_close(&pack);
+  return status;
+}
+
+/* ---- Opening --------------------------------------------------------------------------------------------------- */
 
 /* `name` in the folder of `path`, or in `path` when that is one. */
 static char *beside(const char *path, bool is_folder, const char *name) {
@@ -148,14 +249,6 @@ static char *beside(const char *path, bool is_folder, const char *name) {
   return joined;
 }
 
-/* What names labels or decides on them has nothing to do without a head. */
-static mien_status open_encoder(const mien_model_options *options, mien_model **model, mien_error *error) {
-  if (options->thresholds_path || options->thresholds_json || options->threshold || options->n_overrides ||
-      options->labels_path)
-    return mien_fail(error, MIEN_ARGUMENT, "model options: thresholds and labels are a head's: expected a head");
-  return open_bytes(NULL, 0, NULL, NULL, options, model, error);
-}
-
 mien_status mien_model_open(const char *path, const mien_model_options *given, mien_model **model, mien_error *error) {
   mien_model_options options;
   if (!model) return mien_fail(error, MIEN_ARGUMENT, "mien_model_open: model must not be NULL");
@@ -163,7 +256,8 @@ mien_status mien_model_open(const char *path, const mien_model_options *given, m
   if (status != MIEN_OK) return status;
   if (!path && !options.encoder_path)
     return mien_fail(error, MIEN_ARGUMENT, "mien_model_open: expected a path or an encoder_path, found neither");
-  if (!path) return open_encoder(&options, model, error);
+  if (!path) return open_bytes(NULL, 0, NULL, NULL, &options, model, error);
+  if (mien_pack_is_like(path)) return open_pack_file(path, &options, model, error);
   struct stat info;
   const bool is_folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
   char *file = is_folder ? beside(path, true, "model.onnx") : mien_copy_text(path, strlen(path));
@@ -191,6 +285,7 @@ mien_status mien_model_open_memory(const void *bytes, size_t size, const mien_mo
     return mien_fail(error, MIEN_ARGUMENT, "mien_model_open_memory: bytes and model must not be NULL");
   mien_status status = read_options(given, &options, error);
   if (status != MIEN_OK) return status;
+  if (mien_safetensors_is_one(bytes, size, size)) return open_pack_memory(bytes, size, &options, model, error);
   return open_bytes(bytes ? bytes : "", size, NULL, NULL, &options, model, error);
 }
 

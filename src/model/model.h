@@ -14,6 +14,7 @@ struct mien_model {
   mien_head *head;            /* NULL, and so are plan and thresholds, in an encoder alone */
   mien_head_plan *plan;       /* the head, packed */
   mien_encoder_plan *encoder; /* NULL in a head alone */
+  bool is_pack;               /* opened as one, and so is the encoder */
   float *thresholds;          /* [L] */
   mien_thresholds_from thresholds_from;
   char *description; /* malloc's */
@@ -21,6 +22,9 @@ struct mien_model {
 
 /* The packed head, as long as the model lives; NULL where there is none. */
 const mien_head_plan *mien_model_plan(const mien_model *model);
+
+/* The labels' names, in order; NULL without memory. */
+json_t *mien_model_json_of_labels(const mien_head *head);
 
 /* Writes model->description. */
 MIEN_MUST_USE mien_status mien_model_make_description(mien_model *model, mien_error *error);

@@ -32,7 +32,7 @@ static size_t line_length(const char *text, size_t bytes) {
   return end ? (size_t)(end - text) : bytes;
 }
 
-static mien_status count_lines(const char *bytes, size_t size, const char *where, size_t *n, mien_error *error) {
+mien_status mien_vocabulary_lines(const char *bytes, size_t size, const char *where, size_t *n, mien_error *error) {
   *n = 0;
   if (size > MIEN_MAX_TOKENIZER_BYTES)
     return mien_fail(error, MIEN_INPUT, "%s: too large: expected at most %d bytes, found %zu", where,
@@ -42,18 +42,23 @@ static mien_status count_lines(const char *bytes, size_t size, const char *where
   return mien_fail(error, MIEN_INPUT, "%s: expected at most %d lines, found %zu", where, MIEN_MAX_TOKEN_IDS, *n);
 }
 
+mien_status mien_vocabulary_line(const char *text, size_t bytes, int32_t id, const char *where, size_t *length,
+                                 mien_error *error) {
+  *length = line_length(text, bytes);
+  if (first_invalid(text, *length) == *length) return MIEN_OK;
+  return mien_fail(error, MIEN_INPUT, "%s:%d: expected UTF-8, found other bytes", where, id + 1);
+}
+
 /* Adds every line; ids[special] is the last line that is the special token, or MIEN_NO_TOKEN. */
 static mien_status add_lines(mien_tokenizer *tokenizer, const char *bytes, size_t size, const char *where,
                              int32_t ids[SPECIALS], mien_error *error) {
   int32_t id = 0;
   mien_status status = MIEN_OK;
-  for (size_t at = 0; at < size && status == MIEN_OK; id++) {
+  for (size_t at = 0, length; at < size && status == MIEN_OK; at += length + 1, id++) {
     const char *line = bytes + at;
-    const size_t length = line_length(line, size - at);
+    status = mien_vocabulary_line(line, size - at, id, where, &length, error);
+    if (status != MIEN_OK) return status;
     const size_t end = trimmed(line, length);
-    at += length + 1;
-    if (first_invalid(line, length) != length)
-      return mien_fail(error, MIEN_INPUT, "%s:%d: expected UTF-8, found other bytes", where, id + 1);
     for (int i = 0; i < SPECIALS; i++)
       if (end == strlen(special_names[i]) && memcmp(line, special_names[i], end) == 0) ids[i] = id;
     status = mien_tokenizer_add(tokenizer, line, end, id, where, error);
@@ -83,7 +88,7 @@ mien_status mien_tokenizer_from_vocabulary(const char *bytes, size_t size, const
   size_t n_lines;
   mien_tokenizer *made = NULL;
   int32_t ids[SPECIALS] = {MIEN_NO_TOKEN, MIEN_NO_TOKEN, MIEN_NO_TOKEN, MIEN_NO_TOKEN, MIEN_NO_TOKEN};
-  mien_status status = count_lines(bytes, size, where, &n_lines, error);
+  mien_status status = mien_vocabulary_lines(bytes, size, where, &n_lines, error);
   if (status == MIEN_OK) status = mien_tokenizer_make(&characters, n_lines, where, &made, error);
   if (status == MIEN_OK) status = add_lines(made, bytes, size, where, ids, error);
   if (status == MIEN_OK) status = add_specials(made, ids, where, error);

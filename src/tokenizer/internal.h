@@ -4,14 +4,10 @@
 #define MIEN_TOKENIZER_INTERNAL_H
 
 #include "tokenizer/characters.h"
-#include "tokenizer/tokenizer.h"
+#include "tokenizer/parts.h"
 #include "tokenizer/vocabulary.h"
 
-enum {
-  MIEN_MAX_WORD_CHARACTERS = 1024,  /* of max_input_chars_per_word, 100 in BERT: words are kept on the stack */
-  MIEN_MAX_ADDED_TOKEN_BYTES = 128, /* bounds what matching at one place of a text costs */
-  MIEN_ASCII = 128,
-};
+enum { MIEN_ASCII = 128 };
 
 /* What a byte of raw text may be. */
 enum {
@@ -24,7 +20,7 @@ struct mien_tokenizer {
   mien_vocabulary vocabulary;
   uint8_t bytes[256];               /* MIEN_BYTE_… */
   int32_t isolated_ids[MIEN_ASCII]; /* of punctuation */
-  bool lowercase;
+  mien_character_options options;
   bool ascii_words;             /* words of ASCII letters and digits may be read eight bytes at once */
   int32_t unknown, first, last; /* [UNK], [CLS], [SEP] */
   size_t max_word_characters;
@@ -37,9 +33,17 @@ MIEN_MUST_USE mien_status mien_tokenizer_make(const mien_character_options *opti
 /* A token of the vocabulary, "##" before those that continue a word. */
 MIEN_MUST_USE mien_status mien_tokenizer_add(mien_tokenizer *tokenizer, const char *token, size_t bytes, int32_t id,
                                              const char *where, mien_error *error);
+/* A token that is matched in raw text: refused when it is too long, or has spaces at its ends, NULs or U+FFFD. */
 MIEN_MUST_USE mien_status mien_tokenizer_add_raw(mien_tokenizer *tokenizer, const char *token, size_t bytes, int32_t id,
                                                  const char *where, mien_error *error);
 void mien_tokenizer_finish(mien_tokenizer *tokenizer, int32_t unknown, int32_t first, int32_t last);
+
+/* The lines of a vocabulary, a token each; no more bytes and lines than a tokenizer can have. */
+MIEN_MUST_USE mien_status mien_vocabulary_lines(const char *bytes, size_t size, const char *where, size_t *n,
+                                                mien_error *error);
+/* The length of the line that `text` [bytes ≥ 1] begins with, without its end; refused unless it is UTF-8. */
+MIEN_MUST_USE mien_status mien_vocabulary_line(const char *text, size_t bytes, int32_t id, const char *where,
+                                               size_t *length, mien_error *error);
 
 /* The prefix of tokens that continue a word: BERT's. */
 #define MIEN_CONTINUATION_PREFIX "##"

@@ -218,9 +218,9 @@ static inline uint64_t leading_word(uint64_t eight, bool lowercase, uint32_t *co
 static inline size_t ascii_word(run *r, const char *text, size_t at, size_t bytes) {
   const mien_tokenizer *tokenizer = r->tokenizer;
   uint32_t length, more = 0;
-  mien_word_key key = {leading_word(load_eight(text, at, bytes), tokenizer->lowercase, &length), 0};
+  mien_word_key key = {leading_word(load_eight(text, at, bytes), tokenizer->options.lowercase, &length), 0};
   if (length == EIGHT) {
-    key.high = leading_word(load_eight(text, at + EIGHT, bytes), tokenizer->lowercase, &more);
+    key.high = leading_word(load_eight(text, at + EIGHT, bytes), tokenizer->options.lowercase, &more);
     length += more;
   }
   if (length == 0 || length == MIEN_KEY_BYTES) return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making a tokenizer from tokens, whatever file they come from. */
+#define _GNU_SOURCE /* memmem */
 #include <string.h>
 
 #include "base/memory.h"
@@ -12,7 +13,7 @@ mien_status mien_tokenizer_make(const mien_character_options *options, size_t n_
   if (!made) return mien_fail_memory(error, where, sizeof *made);
   mien_status status = mien_characters_make(options, where, &made->characters, error);
   if (status == MIEN_OK) status = mien_vocabulary_make(n_tokens, where, &made->vocabulary, error);
-  made->lowercase = options->lowercase;
+  made->options = *options;
   made->max_word_characters = 100; /* BERT's */
   if (status == MIEN_OK)
     *tokenizer = made;
@@ -47,12 +48,32 @@ mien_status mien_tokenizer_add(mien_tokenizer *tokenizer, const char *token, siz
   return mien_vocabulary_add(&tokenizer->vocabulary, root, token + skipped, bytes - skipped, id, where, error);
 }
 
+/* Spaces around an added token have no ids, so lstrip and rstrip change nothing, unless it has spaces at its ends. */
+static bool has_space_at_ends(const char *text, size_t bytes) {
+  uint32_t first = 0, last = 0;
+  for (size_t at = 0; at < bytes;) {
+    const size_t length = mien_utf8_decode(text + at, bytes - at, &last);
+    if (at == 0) first = last;
+    at += length;
+  }
+  return mien_character_is_space(first) || mien_character_is_space(last);
+}
+
+static bool has_replacement(const char *text, size_t bytes) {
+  static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
+  return memmem(text, bytes, replacement, sizeof replacement - 1) != NULL;
+}
+
 mien_status mien_tokenizer_add_raw(mien_tokenizer *tokenizer, const char *token, size_t bytes, int32_t id,
                                    const char *where, mien_error *error) {
   char shown[64];
   if (bytes > MIEN_MAX_ADDED_TOKEN_BYTES)
     return mien_fail(error, MIEN_INPUT, "%s: added token '%s': expected at most %d bytes, found %zu", where,
                      mien_utf8_clean(token, bytes, shown, sizeof shown), MIEN_MAX_ADDED_TOKEN_BYTES, bytes);
+  if (memchr(token, '\0', bytes) || has_space_at_ends(token, bytes) || has_replacement(token, bytes))
+    return mien_fail(error, MIEN_INPUT,
+                     "%s: added token '%s': expected no spaces at its ends, no NUL and no U+FFFD, found one", where,
+                     mien_utf8_clean(token, bytes, shown, sizeof shown));
   count_id(tokenizer, id);
   if (bytes == 0) return MIEN_OK; /* the reference ignores it */
   tokenizer->bytes[(unsigned char)token[0]] |= MIEN_BYTE_BEGINS_ADDED;

@@ -133,3 +133,45 @@ int32_t mien_vocabulary_longest(const mien_vocabulary *vocabulary, mien_trie_roo
   }
   return id;
 }
+
+/* ---- Every token ----------------------------------------------------------------------------------------------- */
+
+/* The edge that leads to a node. */
+typedef struct way {
+  uint32_t parent;
+  int32_t id;
+  uint32_t depth; /* bytes from the root */
+  char byte;
+} way;
+
+/* Parents are made before their children: one pass in the order of nodes sees every depth. */
+static void find_ways(const mien_vocabulary *vocabulary, way *ways, size_t *longest) {
+  for (size_t i = 0; i < (size_t)1 << vocabulary->edges_bits; i++) {
+    const mien_trie_edge *edge = &vocabulary->edges[i];
+    if (edge->child) ways[edge->child] = (way){edge->key >> 8, edge->id, 0, (char)(edge->key & 0xFF)};
+  }
+  *longest = 0;
+  for (uint32_t node = MIEN_TRIE_ROOTS; node < vocabulary->n_nodes; node++) {
+    ways[node].depth = ways[ways[node].parent].depth + 1;
+    if (ways[node].depth > *longest) *longest = ways[node].depth;
+  }
+}
+
+mien_status mien_vocabulary_each(const mien_vocabulary *vocabulary, mien_token_visitor visit, void *context,
+                                 const char *where, mien_error *error) {
+  size_t longest;
+  way *ways = mien_alloc(vocabulary->n_nodes, sizeof *ways);
+  if (!ways) return mien_fail_memory(error, where, vocabulary->n_nodes * sizeof *ways);
+  find_ways(vocabulary, ways, &longest);
+  char *token = mien_alloc(longest, 1);
+  mien_status status = token ? MIEN_OK : mien_fail_memory(error, where, longest);
+  for (uint32_t node = MIEN_TRIE_ROOTS; node < vocabulary->n_nodes && status == MIEN_OK; node++) {
+    if (ways[node].id == MIEN_NO_TOKEN) continue;
+    uint32_t at = node;
+    for (; at >= MIEN_TRIE_ROOTS; at = ways[at].parent) token[ways[at].depth - 1] = ways[at].byte;
+    status = visit(context, (mien_trie_root)at, token, ways[node].depth, ways[node].id, error);
+  }
+  mien_free(token);
+  mien_free(ways);
+  return status;
+}

@@ -61,6 +61,14 @@ void mien_vocabulary_clear(mien_vocabulary *vocabulary);
 MIEN_MUST_USE mien_status mien_vocabulary_add(mien_vocabulary *vocabulary, mien_trie_root root, const char *token,
                                               size_t bytes, int32_t id, const char *where, mien_error *error);
 
+/* Takes a token; anything but MIEN_OK ends the calls. */
+typedef mien_status (*mien_token_visitor)(void *context, mien_trie_root root, const char *token, size_t bytes,
+                                          int32_t id, mien_error *error);
+
+/* Calls `visit` for every token, in no order to rely on. */
+MIEN_MUST_USE mien_status mien_vocabulary_each(const mien_vocabulary *vocabulary, mien_token_visitor visit,
+                                               void *context, const char *where, mien_error *error);
+
 /* The id of the longest token of `root` that `text` begins with, and its bytes; MIEN_NO_TOKEN when there is none. */
 int32_t mien_vocabulary_longest(const mien_vocabulary *vocabulary, mien_trie_root root, const char *text, size_t bytes,
                                 size_t *token_bytes);
