@@ -86,6 +86,11 @@ static int tiles_refusal(void) {
 #endif
 }
 
+/* But for the kernel's permission. */
+static bool may_be_available(mien_isa isa) {
+  return isa == MIEN_ISA_PORTABLE || (has_instructions(isa) && has_registers(isa));
+}
+
 const char *mien_isa_missing(mien_isa isa, char text[MIEN_ISA_MISSING_CHARS]) {
   if (isa == MIEN_ISA_PORTABLE) return NULL;
   if (!has_instructions(isa)) return no_instructions;
@@ -119,6 +124,10 @@ const char *mien_isa_missing(mien_isa isa, char text[MIEN_ISA_MISSING_CHARS]) {
 
 #endif
 
+#if !defined(__x86_64__)
+static bool may_be_available(mien_isa isa) { return mien_isa_available(isa); }
+#endif
+
 bool mien_isa_available(mien_isa isa) {
   char text[MIEN_ISA_MISSING_CHARS];
   return mien_isa_missing(isa, text) == NULL;
@@ -133,7 +142,7 @@ mien_status mien_isa_choose(mien_isa *isa, mien_error *error) {
       missing = mien_isa_missing((mien_isa)i, text);
       if (missing)
         return mien_fail(error, MIEN_RESOURCE, "MIEN_ISA: %s is not available on this CPU: %s", wanted, missing);
-    } else if (!mien_isa_available((mien_isa)i)) {
+    } else if (!may_be_available((mien_isa)i)) {
       continue;
     }
     *isa = (mien_isa)i;
@@ -148,10 +157,12 @@ mien_status mien_isa_choose(mien_isa *isa, mien_error *error) {
 }
 
 mien_isa mien_isa_best(mien_isa isa, unsigned some) {
-  /* Lower numbers of the other family have no table here; those of this one are contained in `isa` where the CPU has
-   * them, which says nothing for AVX-VNNI within AVX-512. */
-  for (int i = (int)isa; i > MIEN_ISA_PORTABLE; i--)
+  /* Lower numbers of the other family have no table here; those of this one are contained in `isa`, but for AVX-VNNI,
+   * which is no part of AVX-512. */
+  for (int i = (int)isa; i > MIEN_ISA_PORTABLE; i--) {
+    if (i == MIEN_ISA_AVXVNNI && isa != MIEN_ISA_AVXVNNI) continue;
     if ((some >> i & 1) && mien_isa_available((mien_isa)i)) return (mien_isa)i;
+  }
   return MIEN_ISA_PORTABLE;
 }
 

@@ -7,7 +7,7 @@
 
 #include "base/status.h"
 
-/* In each family every one contains those before it that its CPU has. */
+/* In each family every one contains those before it, but for AVX-VNNI, which is no part of AVX-512. */
 typedef enum mien_isa {
   MIEN_ISA_PORTABLE,
   MIEN_ISA_AVX2,       /* AVX2, FMA, F16C */
@@ -31,7 +31,9 @@ bool mien_isa_available(mien_isa isa);
 enum { MIEN_ISA_MISSING_CHARS = 80 };
 const char *mien_isa_missing(mien_isa isa, char text[MIEN_ISA_MISSING_CHARS]);
 
-/* The best available one, or the one that the environment variable MIEN_ISA names. */
+/* The best one of this CPU, or the one that the environment variable MIEN_ISA names. Whether the kernel gives AMX's
+ * tiles, which cannot be given back, is only asked by mien_isa_best, where there is something to run on them, or where
+ * MIEN_ISA names them. */
 MIEN_MUST_USE mien_status mien_isa_choose(mien_isa *isa, mien_error *error);
 
 /* The best one within `isa` that is among `some`, a bit 1 << isa for each; the portable one is taken to be. */

@@ -7,6 +7,7 @@
  *                     as floats, and weights become such in the register
  *   BF16_SPLIT        the tables of bf16x3: a number is the sum of two of bf16, weights are float in memory
  *   BF16_OWN_PRODUCTS multiply() is the kernel file's, after this one; else with BF16_PAIRS sum_products() is
+ *   BF16_ROWS         rows whose sums are kept in registers, where TILE_ROWS and the weights of a step are too many
  *
  * What lies between the products of a feed-forward is rounded once, after GELU.
  */
@@ -125,8 +126,8 @@ INLINE vec vec_gelu_bf16(vec x) {
                                   -0.000990046072f, 0.00942727737f,   -0.0657323375f,  0.398575932f};
   const vec t = vec_min(vec_max(x, vec_set(-4.2f)), vec_set(4.2f)), square = t * t;
   vec p = vec_set(factors[0]);
-#pragma GCC unroll 9
-  for (size_t i = 1; i < sizeof factors / sizeof *factors; i++) p = vec_multiply_add(p, square, vec_set(factors[i]));
+  UNROLLED_FOR (size_t i = 1; i < sizeof factors / sizeof *factors; i++)
+    p = vec_multiply_add(p, square, vec_set(factors[i]));
   return x * vec_multiply_add(t, p, vec_set(0.5f));
 }
 
@@ -154,6 +155,10 @@ static void finish(const product *p, size_t row, size_t rows, size_t column, siz
 }
 
 #ifndef BF16_OWN_PRODUCTS
+#ifndef BF16_ROWS
+#define BF16_ROWS TILE_ROWS
+#endif
+
 enum { SUM_COLUMNS = TILE_PANELS * MIEN_PANEL };
 
 /* The weights of the first panel from column on that meet x. */
@@ -174,45 +179,51 @@ INLINE vec widen(const uint16_t *at, int second) {
   return second ? (vec)(pairs & 0xFFFF0000) : (vec)(pairs << 16);
 }
 
+INLINE void add_product(vec *sum, vec element, vec weights) {
+#ifdef __AVX512F__ /* In place: of the intrinsic GCC 12 makes copies of sums. */
+  __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(element), "v"(weights));
+#else
+  *sum = vec_multiply_add(element, weights, *sum);
+#endif
+}
+
+/* An input of each row, `depth` apart, by the first or the second weights of pairs. */
+INLINE void add_input(const activation *x, size_t depth, const uint16_t *weights, size_t panel_stride, int second,
+                      int R, int P, vec all[BF16_ROWS][TILE_VECS]) {
+  vec columns[TILE_VECS];
+  UNROLLED_FOR (int v = 0; v < P * PANEL_VECS; v++)
+    columns[v] = widen(weights + (size_t)(v / PANEL_VECS) * panel_stride + v % PANEL_VECS * 2 * VEC_WIDTH, second);
+  UNROLLED_FOR (int r = 0; r < R; r++) {
+    const vec element = vec_set(x[(size_t)r * depth]);
+    UNROLLED_FOR (int v = 0; v < P * PANEL_VECS; v++) add_product(&all[r][v], element, columns[v]);
+  }
+}
+
 INLINE void sum_products(const activation *x, size_t depth, const uint16_t *weights, size_t panel_stride, int R, int P,
                          float *sums) {
-  vec all[TILE_ROWS][TILE_VECS];
-#pragma GCC unroll 16
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 8
-    for (int v = 0; v < P * PANEL_VECS; v++) all[r][v] = vec_set(0);
-  for (size_t i = 0; i < depth; i += 2, weights += 2 * MIEN_PANEL)
-#pragma GCC unroll 2
-    for (int k = 0; k < 2; k++) {
-      vec columns[TILE_VECS];
-#pragma GCC unroll 8
-      for (int v = 0; v < P * PANEL_VECS; v++)
-        columns[v] = widen(weights + (size_t)(v / PANEL_VECS) * panel_stride + v % PANEL_VECS * 2 * VEC_WIDTH, k);
-#pragma GCC unroll 16
-      for (int r = 0; r < R; r++) {
-        const vec element = vec_set(x[(size_t)r * depth + i + (size_t)k]);
-#pragma GCC unroll 8
-        for (int v = 0; v < P * PANEL_VECS; v++) all[r][v] = vec_multiply_add(element, columns[v], all[r][v]);
-      }
-    }
-#pragma GCC unroll 16
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 8
-    for (int v = 0; v < P * PANEL_VECS; v++) vec_store(sums + r * SUM_COLUMNS + v * VEC_WIDTH, all[r][v]);
+  vec all[BF16_ROWS][TILE_VECS];
+  UNROLLED_FOR (int r = 0; r < R; r++)
+    UNROLLED_FOR (int v = 0; v < P * PANEL_VECS; v++) all[r][v] = vec_set(0);
+  for (size_t i = 0; i < depth; i += 2, weights += 2 * MIEN_PANEL) {
+    add_input(x + i, depth, weights, panel_stride, 0, R, P, all);
+    add_input(x + i + 1, depth, weights, panel_stride, 1, R, P, all);
+  }
+  UNROLLED_FOR (int r = 0; r < R; r++)
+    UNROLLED_FOR (int v = 0; v < P * PANEL_VECS; v++) vec_store(sums + r * SUM_COLUMNS + v * VEC_WIDTH, all[r][v]);
 }
 #endif
 
 #define BF16_TILE_CASE(R)                                                                                              \
   case R:                                                                                                              \
-    if (R <= TILE_ROWS) sum_products(x, p->x.depth, weights, panel_stride, R <= TILE_ROWS ? R : 1, P, sums);           \
+    if (R <= BF16_ROWS) sum_products(x, p->x.depth, weights, panel_stride, R <= BF16_ROWS ? R : 1, P, sums);           \
     break;
 
 INLINE void tile_of_rows(const product *p, size_t row, size_t column, size_t rows, int P) {
-  _Static_assert(TILE_ROWS <= 12, "there is a case for every number of rows");
+  _Static_assert(BF16_ROWS <= 12, "there is a case for every number of rows");
   const activation *x = row_of(&p->x, row);
   const uint16_t *weights = weights_of(p, column);
   const size_t panel_stride = MIEN_PANEL * mien_depth(p->matrix->inputs, sizeof *weights);
-  float sums[TILE_ROWS * SUM_COLUMNS];
+  float sums[BF16_ROWS * SUM_COLUMNS];
   switch (rows) {
     BF16_TILE_CASE(1)
     BF16_TILE_CASE(2)
@@ -233,12 +244,12 @@ INLINE void tile_of_rows(const product *p, size_t row, size_t column, size_t row
 /* All rows by n_panels ≤ TILE_PANELS of 16 columns. */
 static void multiply_panels(const product *p, size_t column, size_t n_panels) {
   const size_t panel_stride = MIEN_PANEL * mien_depth(p->matrix->inputs, sizeof(uint16_t));
-  const size_t tiles = (p->n + TILE_ROWS - 1) / TILE_ROWS, lines_a_tile = (p->x.depth / 2 + tiles - 1) / tiles;
+  const size_t tiles = (p->n + BF16_ROWS - 1) / BF16_ROWS, lines_a_tile = (p->x.depth / 2 + tiles - 1) / tiles;
   const bool is_last = p->first_column + column + n_panels * MIEN_PANEL >= p->matrix->outputs;
   /* Lines of the panels that come next are brought closer meanwhile. */
   const uint16_t *next = weights_of(p, column + (is_last ? 0 : n_panels * MIEN_PANEL));
-  for (size_t row = 0; row < p->n; row += TILE_ROWS, next += lines_a_tile * 2 * MIEN_PANEL) {
-    const size_t rows = at_most(p->n - row, TILE_ROWS);
+  for (size_t row = 0; row < p->n; row += BF16_ROWS, next += lines_a_tile * 2 * MIEN_PANEL) {
+    const size_t rows = at_most(p->n - row, BF16_ROWS);
     for (size_t panel = 0; panel < n_panels; panel++)
       for (size_t i = 0; i < lines_a_tile; i++)
         __builtin_prefetch(next + panel * panel_stride + i * 2 * MIEN_PANEL, 0, 2);

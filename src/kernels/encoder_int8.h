@@ -5,15 +5,16 @@
  *
  *   INT8_OFFSET                    what is added to activations in memory: 128 where the instruction takes them without
  *                                  a sign, else 0
+ *   INT8_LOWEST_OFFSET             the same where they are 0 to 254; not defined: 0 or -127, as INT8_OFFSET wants it
  *   INT8_ROWS, INT8_PANELS         sums kept in registers: rows by panels of 16 outputs; INT8_PANELS is 1 or 2
- *   INT8_ROW_BYTES(depth)          and arrange_row(row, depth), where a row is kept in a form of the instruction's own:
- *                                  its bytes in whole lines, and what makes it of the integers at their start
+ *   INT8_ROW_BYTES(depth)          and arrange_row(row, range, depth), where a row is kept in a form of its own: its
+ *                                  bytes in whole lines, and what makes it of the integers at their start
  *   sum_products(...)              as declared below: how a tile's sums are made; or INT8_OWN_PANELS, and after this
  *                                  file multiply_panels(), where that is not by tiles of these sizes
  *   vec_max_integers(a, b)         of int32 lanes
  *   vec_store_low_bytes(at, a)     the low byte of each of VEC_WIDTH lanes
  *
- * Quantisation is that of encoder/panel.h: scale = largest magnitude / 127, integers to the nearest, ties to even.
+ * How numbers are rounded is said in encoder_kernels.h.
  */
 #ifndef MIEN_KERNELS_ENCODER_INT8_H
 #define MIEN_KERNELS_ENCODER_INT8_H
@@ -45,21 +46,28 @@ static size_t whole_lines(size_t bytes) { return (bytes + MIEN_LINE - 1) / MIEN_
 
 /* ---- Rows to int8 ---------------------------------------------------------------------------------------------- */
 
-#ifndef INT8_ROW_BYTES
-#define INT8_ROW_BYTES(depth) (depth)
-INLINE void arrange_row(activation *row, size_t depth) { (void)row, (void)depth; }
-#endif
-
 /* How a row becomes integers. */
 typedef enum int8_range {
   AROUND_ZERO, /* -127 to 127; x, times what the matrix wants it multiplied by */
   FROM_LOWEST, /* 0 to 254 above the lowest number that there is, MIEN_GELU_LOWEST */
 } int8_range;
 
+#ifndef INT8_LOWEST_OFFSET
+#define INT8_LOWEST_OFFSET (INT8_OFFSET ? 0 : -127)
+#endif
+
+#ifndef INT8_ROW_BYTES
+#define INT8_ROW_BYTES(depth) (depth)
+INLINE void arrange_row(activation *row, int8_range range, size_t depth) { (void)row, (void)range, (void)depth; }
+#else
+static void arrange_row(activation *row, int8_range range, size_t depth);
+#endif
+
 typedef struct int8_rows {
   activation *numbers; /* [n × INT8_ROW_BYTES(depth)] */
   float *scales;       /* [n] */
   size_t depth;
+  int8_range range;
   int32_t correction; /* times the sum of an output's weights: what its sum lacks for how numbers are in memory */
 } int8_rows;
 
@@ -71,31 +79,41 @@ INLINE vec load_row(const float *x, int8_range range, const float *multipliers, 
   return numbers;
 }
 
+/* The bits of floats without their signs, as integers, are in the order of the floats. */
+INLINE float largest_magnitude(signed_integers all) {
+  quad_integers lanes[VEC_WIDTH / 4], most = {0};
+  memcpy(lanes, &all, sizeof lanes);
+  UNROLLED_FOR (int i = 0; i < VEC_WIDTH / 4; i++) {
+    const quad_integers is_more = lanes[i] > most;
+    most = (is_more & lanes[i]) | (~is_more & most);
+  }
+  const int32_t even = most[0] > most[2] ? most[0] : most[2], odd = most[1] > most[3] ? most[1] : most[3];
+  const int32_t last = even > odd ? even : odd;
+  float value;
+  memcpy(&value, &last, sizeof value);
+  return value;
+}
+
 /* One row; returns its scale. `depth` - columns numbers behind it are nothing. */
 INLINE float quantise_row(const float *x, int8_range range, const float *multipliers, size_t columns, size_t depth,
                           activation *out) {
-  const float least = 0x1p-100f, steps = range == FROM_LOWEST ? 254 : 127;
-  const int offset = range == AROUND_ZERO ? INT8_OFFSET : INT8_OFFSET ? 0 : -127;
+  const float least = MIEN_INT8_NOTHING, steps = range == FROM_LOWEST ? 254 : 127;
+  const int offset = range == AROUND_ZERO ? INT8_OFFSET : INT8_LOWEST_OFFSET;
   signed_integers largest = {0};
   for (size_t i = 0; i < columns; i += MIEN_PANEL)
-#pragma GCC unroll 4
-    for (size_t at = i; at < i + MIEN_PANEL; at += VEC_WIDTH)
+    UNROLLED_FOR (size_t at = i; at < i + MIEN_PANEL; at += VEC_WIDTH)
       /* Magnitudes by their bits, so that NaN is the largest. */
       largest = vec_max_integers(largest, (signed_integers)load_row(x, range, multipliers, at) & 0x7FFFFFFF);
-  int32_t most = 0;
-  for (int lane = 0; lane < VEC_WIDTH; lane++) most = largest[lane] > most ? largest[lane] : most;
-  float value;
-  memcpy(&value, &most, sizeof value);
+  const float value = largest_magnitude(largest);
   /* The difference is 0, or NaN where a number is not finite, whatever its byte. */
   const float scale = value < least ? 0 : value / steps + (value - value), inverse = value < least ? 0 : steps / value;
-  /* Adding 1.5 · 2^23 leaves an integer in the low bits. With an even offset ties go where they would without it; an
+  /* With an even offset ties go where they would without it; an
    * odd one is added afterwards. */
   const bool is_even = offset % 2 == 0;
   const vec all_inverse = vec_set(inverse), add_offset = vec_set((float)offset);
-  const vec round_to_integer = vec_set(12582912.0f + (float)(is_even ? offset : 0));
+  const vec round_to_integer = vec_set(MIEN_TO_INTEGER + (float)(is_even ? offset : 0));
   for (size_t i = 0; i < columns; i += MIEN_PANEL)
-#pragma GCC unroll 4
-    for (size_t at = i; at < i + MIEN_PANEL; at += VEC_WIDTH) {
+    UNROLLED_FOR (size_t at = i; at < i + MIEN_PANEL; at += VEC_WIDTH) {
       vec rounded = load_row(x, range, multipliers, at) * all_inverse + round_to_integer;
       if (!is_even) rounded += add_offset;
       vec_store_low_bytes(out + at, rounded);
@@ -107,7 +125,8 @@ INLINE float quantise_row(const float *x, int8_range range, const float *multipl
 
 static void quantise(const mien_matrix *matrix, int8_range range, const float *x, size_t n, int8_rows *out) {
   const size_t columns = matrix->inputs, depth = out->depth;
-  out->correction = range == AROUND_ZERO ? -INT8_OFFSET : INT8_OFFSET ? 0 : 127;
+  out->range = range;
+  out->correction = -(range == AROUND_ZERO ? INT8_OFFSET : INT8_LOWEST_OFFSET);
   for (size_t row = 0; row < n; row++, x += columns) {
     activation *numbers = out->numbers + row * INT8_ROW_BYTES(depth);
     if (range == FROM_LOWEST)
@@ -116,7 +135,7 @@ static void quantise(const mien_matrix *matrix, int8_range range, const float *x
       out->scales[row] = quantise_row(x, AROUND_ZERO, matrix->multipliers, columns, depth, numbers);
     else
       out->scales[row] = quantise_row(x, AROUND_ZERO, NULL, columns, depth, numbers);
-    arrange_row(numbers, depth);
+    arrange_row(numbers, range, depth);
   }
 }
 
@@ -145,8 +164,7 @@ INLINE void finish(const product *p, size_t row, size_t column, const signed_int
   const vec row_scale = vec_set(p->x->scales[row]);
   const int32_t correction = p->x->correction;
   float *y = place_of(p, row, column);
-#pragma GCC unroll 4
-  for (int v = 0; v < PANEL_VECS; v++) {
+  UNROLLED_FOR (int v = 0; v < PANEL_VECS; v++) {
     const size_t at = column + (size_t)v * VEC_WIDTH;
     signed_integers sum = sums[v];
     if (correction) sum += load_integers(matrix->sums + at) * correction;
@@ -170,12 +188,12 @@ INLINE void tile_of_sums(const product *p, size_t row, size_t column, int R, int
   sum_products(p->x, row, weights, MIEN_PANEL * depth, R, P, sums);
   /* In copies, which no store can change: what the rows have in common is loaded and divided once. */
   const mien_matrix matrix = *p->matrix;
+  const int8_rows x = *p->x;
   product here = *p;
   here.matrix = &matrix;
-#pragma GCC unroll 16
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 2
-    for (int panel = 0; panel < P; panel++)
+  here.x = &x;
+  UNROLLED_FOR (int r = 0; r < R; r++)
+    UNROLLED_FOR (int panel = 0; panel < P; panel++)
       finish(&here, row + (size_t)r, column + (size_t)panel * MIEN_PANEL, &sums[r][panel * PANEL_VECS]);
 }
 
@@ -202,6 +220,15 @@ INLINE void tile_of_rows(const product *p, size_t row, size_t column, size_t row
   }
 }
 
+/* Not inlined: what surrounds it must not take registers from the sums. */
+static __attribute__((noinline)) void tile_of_panels(const product *p, size_t row, size_t column, size_t rows,
+                                                     size_t n_panels) {
+  if (INT8_PANELS == 2 && n_panels == 2)
+    tile_of_rows(p, row, column, rows, INT8_PANELS);
+  else
+    tile_of_rows(p, row, column, rows, 1);
+}
+
 /* All rows by n_panels ≤ INT8_PANELS of 16 columns. */
 static void multiply_panels(const product *p, size_t column, size_t n_panels) {
   const size_t bytes = n_panels * MIEN_PANEL * p->x->depth, tiles = (p->n + INT8_ROWS - 1) / INT8_ROWS;
@@ -213,10 +240,7 @@ static void multiply_panels(const product *p, size_t column, size_t n_panels) {
   for (size_t row = 0; row < p->n; row += INT8_ROWS, next += bytes_a_tile) {
     const size_t rows = at_most(p->n - row, INT8_ROWS);
     for (size_t i = 0; i < bytes_a_tile; i += MIEN_LINE) __builtin_prefetch(next + i, 0, 2);
-    if (INT8_PANELS == 2 && n_panels == 2)
-      tile_of_rows(p, row, column, rows, INT8_PANELS);
-    else
-      tile_of_rows(p, row, column, rows, 1);
+    tile_of_panels(p, row, column, rows, n_panels);
   }
 }
 #else
@@ -233,8 +257,8 @@ INLINE vec rough_gelu(vec x) {
                                        0.00788402278f,   -0.0626806319f, 0.396552294f};
   const vec inside = vec_min(vec_max(x, vec_set(-3.66f)), vec_set(3.66f)), square = inside * inside;
   vec p = vec_set(coefficients[0]);
-#pragma GCC unroll 8
-  for (size_t i = 1; i < sizeof coefficients / sizeof *coefficients; i++) p = p * square + vec_set(coefficients[i]);
+  UNROLLED_FOR (size_t i = 1; i < sizeof coefficients / sizeof *coefficients; i++)
+    p = p * square + vec_set(coefficients[i]);
   return x * vec_min(vec_max(inside * p + vec_set(0.5f), vec_set(0)), vec_set(1));
 }
 
@@ -242,8 +266,8 @@ static void apply_gelu(const product *p, size_t column, size_t columns) {
   for (size_t row = 0; row < p->n; row++)
     for (size_t i = 0; i < columns; i += MIEN_PANEL) {
       float *y = place_of(p, row, column + i);
-#pragma GCC unroll 4
-      for (int v = 0; v < PANEL_VECS; v++) vec_store(y + v * VEC_WIDTH, rough_gelu(vec_load(y + v * VEC_WIDTH)));
+      UNROLLED_FOR (int v = 0; v < PANEL_VECS; v++)
+        vec_store(y + v * VEC_WIDTH, rough_gelu(vec_load(y + v * VEC_WIDTH)));
     }
 }
 

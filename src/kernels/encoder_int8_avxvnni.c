@@ -22,26 +22,20 @@ INLINE void sum_products(const int8_rows *x, size_t row, const int8_t *weights, 
   const size_t depth = x->depth;
   const activation *inputs_of = x->numbers + row * depth;
   __m256i all[INT8_ROWS][INT8_VECS];
-#pragma GCC unroll 6
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 2
-    for (int v = 0; v < INT8_VECS; v++) all[r][v] = _mm256_setzero_si256();
+  UNROLLED_FOR (int r = 0; r < R; r++)
+    UNROLLED_FOR (int v = 0; v < INT8_VECS; v++) all[r][v] = _mm256_setzero_si256();
   for (size_t i = 0; i < depth; i += 4, weights += MIEN_LINE) {
     const __m256i columns[INT8_VECS] = {_mm256_loadu_si256((const __m256i *)(const void *)weights),
                                         _mm256_loadu_si256((const __m256i *)(const void *)(weights + 32))};
-#pragma GCC unroll 6
-    for (int r = 0; r < R; r++) {
+    UNROLLED_FOR (int r = 0; r < R; r++) {
       int32_t four;
       memcpy(&four, inputs_of + (size_t)r * depth + i, sizeof four);
       const __m256i inputs = _mm256_set1_epi32(four);
-#pragma GCC unroll 2
-      for (int v = 0; v < INT8_VECS; v++) add_products(&all[r][v], inputs, columns[v]);
+      UNROLLED_FOR (int v = 0; v < INT8_VECS; v++) add_products(&all[r][v], inputs, columns[v]);
     }
   }
-#pragma GCC unroll 6
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 2
-    for (int v = 0; v < INT8_VECS; v++) sums[r][v] = (signed_integers)all[r][v];
+  UNROLLED_FOR (int r = 0; r < R; r++)
+    UNROLLED_FOR (int v = 0; v < INT8_VECS; v++) sums[r][v] = (signed_integers)all[r][v];
 }
 
 const mien_encoder_kernels mien_encoder_int8_avxvnni = ENCODER_INT8(MIEN_ISA_AVXVNNI);

@@ -36,28 +36,21 @@ INLINE void sum_products(const int8_rows *x, size_t row, const int8_t *weights, 
   const size_t depth = x->depth;
   const activation *numbers = x->numbers + row * depth;
   int32x4_t all[INT8_ROWS][INT8_VECS][2];
-#pragma GCC unroll 2
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 4
-    for (int v = 0; v < INT8_VECS; v++) all[r][v][0] = all[r][v][1] = vdupq_n_s32(0);
+  UNROLLED_FOR (int r = 0; r < R; r++)
+    UNROLLED_FOR (int v = 0; v < INT8_VECS; v++) all[r][v][0] = all[r][v][1] = vdupq_n_s32(0);
   for (size_t i = 0; i < depth; i += 8, weights += 2 * MIEN_LINE) {
     int8x16_t inputs[INT8_ROWS][2];
-#pragma GCC unroll 2
-    for (int r = 0; r < R; r++) {
+    UNROLLED_FOR (int r = 0; r < R; r++) {
       inputs[r][0] = broadcast(numbers + (size_t)r * depth + i);
       inputs[r][1] = broadcast(numbers + (size_t)r * depth + i + 4);
     }
-#pragma GCC unroll 4
-    for (int v = 0; v < INT8_VECS; v++) {
+    UNROLLED_FOR (int v = 0; v < INT8_VECS; v++) {
       const int8x16_t columns[2] = {vld1q_s8(weights + v * 16), vld1q_s8(weights + MIEN_LINE + v * 16)};
-#pragma GCC unroll 2
-      for (int r = 0; r < R; r++) add_products(all[r][v], inputs[r], columns);
+      UNROLLED_FOR (int r = 0; r < R; r++) add_products(all[r][v], inputs[r], columns);
     }
   }
-#pragma GCC unroll 2
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 4
-    for (int v = 0; v < INT8_VECS; v++) sums[r][v] = (signed_integers)vpaddq_s32(all[r][v][0], all[r][v][1]);
+  UNROLLED_FOR (int r = 0; r < R; r++)
+    UNROLLED_FOR (int v = 0; v < INT8_VECS; v++) sums[r][v] = (signed_integers)vpaddq_s32(all[r][v][0], all[r][v][1]);
 }
 
 const mien_encoder_kernels mien_encoder_int8_neon = ENCODER_INT8(MIEN_ISA_NEON);

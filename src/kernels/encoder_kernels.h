@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The encoder's kernels, one table for a dtype and an instruction set.
+ * The encoder's kernels, one table for a dtype and an instruction set. Every table takes and gives float32; what its
+ * products run in is its own matter:
  *
- * Every table takes and gives float32; what its products run in is its own matter:
- *   f32     sums of fused multiply-adds in float32
- *   bf16x3  each operand split into two bf16 numbers, three products of them summed in float32, on processors with
- * tiles for that; elsewhere the tables of f32, which are as exact bf16    both operands rounded to bf16 (nearest, ties
- * to even), products summed in float32 int8    both operands rounded to integers from -127 to 127: weights by their
- * output's scale, activations by their row's, each the largest magnitude / 127; sums are exact. Activations may be
- * multiplied before, each input by its own number, which the weights were divided by. What GELU gives is rounded to 0
- * to 254 steps of a 254th of its row's range, which begins at MIEN_GELU_LOWEST
+ * - f32: sums of fused multiply-adds in float32.
+ *
+ * - bf16x3: each operand split into two bf16 numbers, three products of them summed in float32, on processors with
+ * tiles for that; elsewhere the tables of f32, which are as exact.
+ *
+ * - bf16: both operands rounded to bf16 (nearest, ties to even), products summed in float32.
+ *
+ * - int8: both operands rounded to integers, whose sums are exact: weights to -127 to 127 times their output's scale,
+ *   the largest magnitude / 127; activations the same way by their row's scale, after each input was multiplied by a
+ *   number of its own, where there is one, which its weights were divided by. What GELU gives is rounded to 0 to 254
+ *   steps above MIEN_GELU_LOWEST, each a 254th of its row's range.
  *
  * A row has the same bits in every batch. Between tables: the bits of f32 are the same in all but the portable one; the
- * bits of int8 are the same in all; those of bf16 are a table's own.
+ * bits of int8 are the same in all; those of bf16 are the same but for AVX512-BF16, AMX and the portable one.
  *
- * f32: an element of a product starts from bias (+ what it is added to), and adds x[k]·w[k] for k = 0, 1, … with fused
- * multiply-adds (the portable table: a multiplication and an addition). int8: sum · (scale of the output) · (scale of
- * the row) + bias (+ what it is added to), each rounded by itself; so is everything else in it: no multiply-add is
- * fused, nothing comes from libm. Sums along a row (softmax, LayerNorm) go to 16 lanes, element i to lane i mod 16, and
- * the lanes are added pairwise as a tree (j + 8, j + 4, j + 2, j + 1).
+ * An element of a product of f32 starts from bias (+ what it is added to), and adds x[k]·w[k] for k = 0, 1, … with
+ * fused multiply-adds (the portable table: a multiplication and an addition). One of int8 is sum · (scale of the
+ * output) · (scale of the row) + bias (+ what it is added to), each rounded by itself; so is everything else in int8:
+ * no multiply-add is fused, nothing comes from libm. Sums along a row (softmax, LayerNorm) go to 16 lanes, element i to
+ * lane i mod 16, and the lanes are added pairwise as a tree (j + 8, j + 4, j + 2, j + 1).
  *
  * Matrices of activations are rows of floats, a row a token. Nothing here allocates.
  */
@@ -36,6 +40,12 @@ enum {
   MIEN_LINE = 64,     /* bytes: a panel's outputs at 1, 2 or 4 inputs, of which as many as fit lie side by side */
   MIEN_MAX_TILE = 16, /* most rows of any table's tile of attention */
 };
+
+/* 1.5 · 2^23: a float of moderate size added to it is rounded to an integer, which is in the sum's low bits. */
+#define MIEN_TO_INTEGER 12582912.0f
+
+/* int8: rows whose largest magnitude is less are taken for zeros, with a scale of 0. */
+#define MIEN_INT8_NOTHING 0x1p-100f
 
 /* No number that GELU gives is lower: its least is -0.16998. */
 #define MIEN_GELU_LOWEST (-0.171f)

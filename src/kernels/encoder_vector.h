@@ -17,8 +17,10 @@
 #include <float.h>
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "kernels/encoder_kernels.h"
+#include "kernels/unroll.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -26,6 +28,8 @@ enum { PANEL_VECS = MIEN_PANEL / VEC_WIDTH, TILE_VECS = TILE_PANELS * PANEL_VECS
 _Static_assert(TILE_ROWS <= MIEN_MAX_TILE, "scratch has room for a tile");
 
 typedef uint32_t integers __attribute__((vector_size(VEC_WIDTH * 4)));
+typedef float quad __attribute__((vector_size(16)));
+typedef int32_t quad_integers __attribute__((vector_size(16)));
 
 static inline size_t at_most(size_t value, size_t most) { return value < most ? value : most; }
 
@@ -36,7 +40,7 @@ static inline size_t at_most(size_t value, size_t most) { return value < most ? 
  * by its Taylor polynomial of degree 6. Below -87 it is exp(-87), which vanishes beside the 1 of a row's largest.
  */
 INLINE vec vec_exp(vec x) {
-  const vec round_to_integer = vec_set(12582912.0f); /* 1.5 · 2^23: adding it leaves no fraction bits */
+  const vec round_to_integer = vec_set(MIEN_TO_INTEGER);
   x = vec_max(vec_set(-87.0f), x); /* in this order NaN stays NaN on x86, which gives the second of two */
   vec shifted = vec_multiply_add(x, vec_set(1.44269504f), round_to_integer);
   vec n = shifted - round_to_integer;
@@ -62,8 +66,7 @@ INLINE vec vec_gelu(vec x) {
   static const float denominator[] = {1.18899084e-06f, 7.27396691e-05f, 0.00187287689f, 0.0285454672f, 0.25112012f, 1};
   vec inside = vec_min(vec_max(x, vec_set(-5.5508f)), vec_set(5.5508f));
   vec square = inside * inside, p = vec_set(numerator[0]), q = vec_set(denominator[0]);
-#pragma GCC unroll 8
-  for (size_t i = 1; i < sizeof numerator / sizeof *numerator; i++) {
+  UNROLLED_FOR (size_t i = 1; i < sizeof numerator / sizeof *numerator; i++) {
     p = vec_multiply_add(p, square, vec_set(numerator[i]));
     q = vec_multiply_add(q, square, vec_set(denominator[i]));
   }
@@ -71,13 +74,28 @@ INLINE vec vec_gelu(vec x) {
   return vec_multiply_add(half, inside * p / q, half);
 }
 
-/* Sixteen lanes to one number, by the tree of encoder_kernels.h. */
+/* Sixteen lanes to one number, by the tree of encoder_kernels.h. By fours: every machine has registers of them. */
 INLINE float add_lanes(const vec sums[PANEL_VECS]) {
-  float lanes[MIEN_PANEL];
-  for (int v = 0; v < PANEL_VECS; v++) vec_store(lanes + v * VEC_WIDTH, sums[v]);
-  for (int width = MIEN_PANEL / 2; width > 0; width /= 2)
-    for (int lane = 0; lane < width; lane++) lanes[lane] += lanes[lane + width];
-  return lanes[0];
+  quad lanes[4];
+  memcpy(lanes, sums, sizeof lanes);
+  const quad sum = (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
+  return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+
+/* The first where it is the larger, else the second. */
+INLINE quad larger(quad a, quad b) {
+  const quad_integers is_first = a > b;
+  return (quad)((is_first & (quad_integers)a) | (~is_first & (quad_integers)b));
+}
+
+INLINE float largest_lane(vec all) {
+  quad lanes[VEC_WIDTH / 4];
+  memcpy(lanes, &all, sizeof lanes);
+  UNROLLED_FOR (int width = VEC_WIDTH / 8; width > 0; width /= 2)
+    UNROLLED_FOR (int i = 0; i < width; i++) lanes[i] = larger(lanes[i], lanes[i + width]);
+  const quad last = lanes[0];
+  const float even = last[0] > last[2] ? last[0] : last[2], odd = last[1] > last[3] ? last[1] : last[3];
+  return even > odd ? even : odd;
 }
 
 /* ---- Tiles ------------------------------------------------------------------------------------------------ */
@@ -99,43 +117,33 @@ typedef struct tile_shape {
 INLINE void tile_of(const tile_shape *shape, const float *x, const tile_panel *panels, int R, int P) {
   const size_t x_stride = shape->x_stride, weights_stride = shape->weights_stride, depth = shape->depth;
   vec sums[TILE_ROWS][TILE_VECS];
-#pragma GCC unroll 2
-  for (int p = 0; p < P; p++) {
+  UNROLLED_FOR (int p = 0; p < P; p++) {
     const float *bias = panels[p].bias, *from = panels[p].from;
-#pragma GCC unroll 4
-    for (int v = 0; v < PANEL_VECS; v++) {
+    UNROLLED_FOR (int v = 0; v < PANEL_VECS; v++) {
       vec start = bias ? vec_load(bias + v * VEC_WIDTH) : vec_set(0);
-#pragma GCC unroll 16
-      for (int r = 0; r < R; r++) sums[r][p * PANEL_VECS + v] = start;
+      UNROLLED_FOR (int r = 0; r < R; r++) sums[r][p * PANEL_VECS + v] = start;
       if (!from) continue;
-#pragma GCC unroll 16
-      for (int r = 0; r < R; r++)
+      UNROLLED_FOR (int r = 0; r < R; r++)
         sums[r][p * PANEL_VECS + v] += vec_load(from + (size_t)r * shape->from_stride + v * VEC_WIDTH);
     }
   }
   const float *first = panels[0].weights, *second = panels[P - 1].weights;
   for (size_t i = 0; i < depth; i++) {
     vec weights[TILE_VECS];
-#pragma GCC unroll 4
-    for (int v = 0; v < PANEL_VECS; v++) {
+    UNROLLED_FOR (int v = 0; v < PANEL_VECS; v++) {
       weights[v] = vec_load(first + v * VEC_WIDTH);
       if (P == 2) weights[PANEL_VECS + v] = vec_load(second + v * VEC_WIDTH);
     }
     first += weights_stride;
     second += weights_stride;
-#pragma GCC unroll 16
-    for (int r = 0; r < R; r++) {
+    UNROLLED_FOR (int r = 0; r < R; r++) {
       vec element = vec_set(x[(size_t)r * x_stride + i]);
-#pragma GCC unroll 4
-      for (int v = 0; v < P * PANEL_VECS; v++) sums[r][v] = vec_multiply_add(element, weights[v], sums[r][v]);
+      UNROLLED_FOR (int v = 0; v < P * PANEL_VECS; v++) sums[r][v] = vec_multiply_add(element, weights[v], sums[r][v]);
     }
   }
-#pragma GCC unroll 2
-  for (int p = 0; p < P; p++)
-#pragma GCC unroll 16
-    for (int r = 0; r < R; r++)
-#pragma GCC unroll 4
-      for (int v = 0; v < PANEL_VECS; v++)
+  UNROLLED_FOR (int p = 0; p < P; p++)
+    UNROLLED_FOR (int r = 0; r < R; r++)
+      UNROLLED_FOR (int v = 0; v < PANEL_VECS; v++)
         vec_store(panels[p].y + (size_t)r * shape->y_stride + v * VEC_WIDTH, sums[r][p * PANEL_VECS + v]);
   if (!shape->gelu) return;
   for (int p = 0; p < P; p++)
@@ -200,17 +208,11 @@ static void transpose_keys(const float *keys, size_t n, size_t columns, float *p
 INLINE float soften(float *scores, size_t padded) {
   vec largest = vec_load(scores);
   for (size_t i = VEC_WIDTH; i < padded; i += VEC_WIDTH) largest = vec_max(largest, vec_load(scores + i));
-  float lanes[VEC_WIDTH];
-  vec_store(lanes, largest);
-  for (int width = VEC_WIDTH / 2; width > 0; width /= 2)
-    for (int lane = 0; lane < width; lane++)
-      lanes[lane] = lanes[lane] > lanes[lane + width] ? lanes[lane] : lanes[lane + width];
-  largest = vec_set(lanes[0]);
+  largest = vec_set(largest_lane(largest));
   vec sums[PANEL_VECS];
   for (int v = 0; v < PANEL_VECS; v++) sums[v] = vec_set(0);
   for (size_t i = 0; i < padded; i += MIEN_PANEL)
-#pragma GCC unroll 4
-    for (int v = 0; v < PANEL_VECS; v++) {
+    UNROLLED_FOR (int v = 0; v < PANEL_VECS; v++) {
       vec e = vec_exp(vec_load(scores + i + (size_t)v * VEC_WIDTH) - largest);
       vec_store(scores + i + (size_t)v * VEC_WIDTH, e);
       sums[v] += e;
@@ -271,12 +273,10 @@ static void norm(const float *gamma, const float *beta, float epsilon, const flo
     vec sums[PANEL_VECS], squares[PANEL_VECS];
     for (int v = 0; v < PANEL_VECS; v++) sums[v] = squares[v] = vec_set(0);
     for (size_t i = 0; i < columns; i += MIEN_PANEL)
-#pragma GCC unroll 4
-      for (int v = 0; v < PANEL_VECS; v++) sums[v] += vec_load(x + i + (size_t)v * VEC_WIDTH);
+      UNROLLED_FOR (int v = 0; v < PANEL_VECS; v++) sums[v] += vec_load(x + i + (size_t)v * VEC_WIDTH);
     const vec mean = vec_set(add_lanes(sums) / (float)columns);
     for (size_t i = 0; i < columns; i += MIEN_PANEL)
-#pragma GCC unroll 4
-      for (int v = 0; v < PANEL_VECS; v++) {
+      UNROLLED_FOR (int v = 0; v < PANEL_VECS; v++) {
         vec centred = vec_load(x + i + (size_t)v * VEC_WIDTH) - mean;
         squares[v] = vec_multiply_add(centred, centred, squares[v]);
       }

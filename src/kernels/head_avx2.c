@@ -34,20 +34,15 @@ INLINE float add_lanes(__m256 low, __m256 high) {
 /* Lanes `lane` to lane + 7 of R rows by C labels, while the row at `next` comes into cache. */
 INLINE void half_tile(const float *rows, size_t stride, const float *weights, size_t dim, size_t lane,
                       const float *next, __m256 sums[TILE_ROWS][TILE_LABELS], int R, int C) {
-#pragma GCC unroll 2
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 4
-    for (int c = 0; c < C; c++) sums[r][c] = _mm256_setzero_ps();
+  UNROLLED_FOR (int r = 0; r < R; r++)
+    UNROLLED_FOR (int c = 0; c < C; c++) sums[r][c] = _mm256_setzero_ps();
   for (size_t i = lane; i < dim; i += MIEN_LANES) {
     _mm_prefetch((const char *)(next + i), _MM_HINT_T0);
     __m256 x[TILE_ROWS];
-#pragma GCC unroll 2
-    for (int r = 0; r < R; r++) x[r] = _mm256_loadu_ps(rows + (size_t)r * stride + i);
-#pragma GCC unroll 4
-    for (int c = 0; c < C; c++) {
+    UNROLLED_FOR (int r = 0; r < R; r++) x[r] = _mm256_loadu_ps(rows + (size_t)r * stride + i);
+    UNROLLED_FOR (int c = 0; c < C; c++) {
       __m256 w = _mm256_load_ps(weights + (size_t)c * dim + i);
-#pragma GCC unroll 2
-      for (int r = 0; r < R; r++) sums[r][c] = _mm256_fmadd_ps(x[r], w, sums[r][c]);
+      UNROLLED_FOR (int r = 0; r < R; r++) sums[r][c] = _mm256_fmadd_ps(x[r], w, sums[r][c]);
     }
   }
 }
@@ -61,10 +56,8 @@ INLINE void tile(const mien_head_plan *plan, const float *rows, size_t stride, s
   __m256 low[TILE_ROWS][TILE_LABELS], high[TILE_ROWS][TILE_LABELS];
   half_tile(rows, stride, weights, dim, 0, next, low, R, C);
   half_tile(rows, stride, weights, dim, MIEN_LANES / 2, next, high, R, C);
-#pragma GCC unroll 2
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 4
-    for (int c = 0; c < C; c++)
+  UNROLLED_FOR (int r = 0; r < R; r++)
+    UNROLLED_FOR (int c = 0; c < C; c++)
       logits[(size_t)r * plan->padded_labels + label + (size_t)c] =
           add_lanes(low[r][c], high[r][c]) + plan->bias[label + (size_t)c];
 }
@@ -116,34 +109,27 @@ INLINE void screen_tile(const mien_head_plan *plan, const int16_t *rounded, cons
   const size_t dim = plan->padded_dim, pairs = dim / 2;
   const int16_t *weights = plan->screen_weights + panel * dim * MIEN_PANEL_LABELS;
   __m256i sums[SCREEN_ROWS][HALVES];
-#pragma GCC unroll 2
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 4
-    for (int h = 0; h < 2 * P; h++) sums[r][h] = _mm256_setzero_si256();
+  UNROLLED_FOR (int r = 0; r < R; r++)
+    UNROLLED_FOR (int h = 0; h < 2 * P; h++) sums[r][h] = _mm256_setzero_si256();
   for (size_t pair = 0; pair < pairs; pair++) {
     const int16_t *at = weights + pair * 2 * MIEN_PANEL_LABELS;
     /* Rows of the next block in as many steps as there are pairs: 8 bytes a row and step. */
     _mm_prefetch(prefetch + pair * 8 * (size_t)R, _MM_HINT_T1);
     __m256i x[SCREEN_ROWS];
-#pragma GCC unroll 2
-    for (int r = 0; r < R; r++) {
+    UNROLLED_FOR (int r = 0; r < R; r++) {
       int32_t two;
       memcpy(&two, rounded + (size_t)r * dim + 2 * pair, sizeof two);
       x[r] = _mm256_set1_epi32(two);
     }
-#pragma GCC unroll 4
-    for (int h = 0; h < 2 * P; h++) {
+    UNROLLED_FOR (int h = 0; h < 2 * P; h++) {
       __m256i w = _mm256_load_si256((const void *)(at + (size_t)(h / 2) * dim * MIEN_PANEL_LABELS + h % 2 * 16));
-#pragma GCC unroll 2
-      for (int r = 0; r < R; r++) sums[r][h] = _mm256_add_epi32(sums[r][h], _mm256_madd_epi16(x[r], w));
+      UNROLLED_FOR (int r = 0; r < R; r++) sums[r][h] = _mm256_add_epi32(sums[r][h], _mm256_madd_epi16(x[r], w));
     }
   }
-#pragma GCC unroll 2
-  for (int r = 0; r < R; r++) {
+  UNROLLED_FOR (int r = 0; r < R; r++) {
     const __m256 m = _mm256_set1_ps(units[r]);
     uint32_t certain = 0, possible = 0;
-#pragma GCC unroll 4
-    for (int h = 0; h < 2 * P; h++) {
+    UNROLLED_FOR (int h = 0; h < 2 * P; h++) {
       const size_t at = panel * MIEN_PANEL_LABELS + (size_t)h * 8;
       __m256 z = _mm256_mul_ps(_mm256_cvtepi32_ps(sums[r][h]), _mm256_load_ps(plan->screen_scale + at));
       __m256 band = _mm256_load_ps(plan->screen_band + at);

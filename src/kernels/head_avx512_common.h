@@ -36,31 +36,24 @@ INLINE void tile(const mien_head_plan *plan, const float *rows, size_t stride, s
   const size_t dim = plan->padded_dim;
   const float *weights = plan->weights + label * dim;
   __m512 sums[TILE_ROWS][TILE_LABELS];
-#pragma GCC unroll 4
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 6
-    for (int c = 0; c < C; c++) sums[r][c] = _mm512_setzero_ps();
+  UNROLLED_FOR (int r = 0; r < R; r++)
+    UNROLLED_FOR (int c = 0; c < C; c++) sums[r][c] = _mm512_setzero_ps();
   for (size_t i = 0; i < dim; i += MIEN_LANES) {
     __m512 x[TILE_ROWS];
     _mm_prefetch((const char *)(next + i), _MM_HINT_T0);
-#pragma GCC unroll 4
-    for (int r = 0; r < R; r++) x[r] = _mm512_loadu_ps(rows + (size_t)r * stride + i);
-#pragma GCC unroll 6
-    for (int c = 0; c < C; c++) {
+    UNROLLED_FOR (int r = 0; r < R; r++) x[r] = _mm512_loadu_ps(rows + (size_t)r * stride + i);
+    UNROLLED_FOR (int c = 0; c < C; c++) {
       __m512 w = _mm512_load_ps(weights + (size_t)c * dim + i);
-#pragma GCC unroll 4
-      for (int r = 0; r < R; r++) sums[r][c] = _mm512_fmadd_ps(x[r], w, sums[r][c]);
+      UNROLLED_FOR (int r = 0; r < R; r++) sums[r][c] = _mm512_fmadd_ps(x[r], w, sums[r][c]);
     }
   }
-#pragma GCC unroll 6
-  for (int c = 0; c < C; c++) {
+  UNROLLED_FOR (int c = 0; c < C; c++) {
     __m512 zero = _mm512_setzero_ps();
     float bias = plan->bias[label + (size_t)c], z[4];
     __m128 four =
         add_lanes(sums[0][c], R > 1 ? sums[1][c] : zero, R > 2 ? sums[2][c] : zero, R > 3 ? sums[3][c] : zero);
     _mm_storeu_ps(z, _mm_add_ps(four, _mm_set1_ps(bias)));
-#pragma GCC unroll 4
-    for (int r = 0; r < R; r++) logits[(size_t)r * plan->padded_labels + label + (size_t)c] = z[r];
+    UNROLLED_FOR (int r = 0; r < R; r++) logits[(size_t)r * plan->padded_labels + label + (size_t)c] = z[r];
   }
 }
 
@@ -113,31 +106,25 @@ INLINE void screen_tile(const mien_head_plan *plan, const int16_t *rounded, cons
   const size_t dim = plan->padded_dim, pairs = dim / 2;
   const int16_t *weights = plan->screen_weights + panel * dim * MIEN_PANEL_LABELS;
   __m512i sums[SCREEN_ROWS][2];
-#pragma GCC unroll 8
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 2
-    for (int p = 0; p < P; p++) sums[r][p] = _mm512_setzero_si512();
+  UNROLLED_FOR (int r = 0; r < R; r++)
+    UNROLLED_FOR (int p = 0; p < P; p++) sums[r][p] = _mm512_setzero_si512();
   for (size_t pair = 0; pair < pairs; pair++) {
     __m512i w[2];
-#pragma GCC unroll 2
-    for (int p = 0; p < P; p++) w[p] = _mm512_load_si512(weights + ((size_t)p * pairs + pair) * 2 * MIEN_PANEL_LABELS);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; r++) {
+    UNROLLED_FOR (int p = 0; p < P; p++)
+      w[p] = _mm512_load_si512(weights + ((size_t)p * pairs + pair) * 2 * MIEN_PANEL_LABELS);
+    UNROLLED_FOR (int r = 0; r < R; r++) {
       int32_t two;
       memcpy(&two, rounded + (size_t)r * dim + 2 * pair, sizeof two);
       __m512i x = _mm512_set1_epi32(two);
-#pragma GCC unroll 2
-      for (int p = 0; p < P; p++) DOT16(sums[r][p], x, w[p]);
+      UNROLLED_FOR (int p = 0; p < P; p++) DOT16(sums[r][p], x, w[p]);
     }
     /* R rows of the next block in as many steps as there are pairs: 8·R bytes a step. */
     _mm_prefetch(prefetch + pair * 8 * (size_t)R, _MM_HINT_T1);
   }
-#pragma GCC unroll 8
-  for (int r = 0; r < R; r++) {
+  UNROLLED_FOR (int r = 0; r < R; r++) {
     const __m512 m = _mm512_set1_ps(units[r]);
     uint32_t certain = 0, possible = 0;
-#pragma GCC unroll 2
-    for (int p = 0; p < P; p++) {
+    UNROLLED_FOR (int p = 0; p < P; p++) {
       const size_t at = (panel + (size_t)p) * MIEN_PANEL_LABELS;
       __m512 z = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[r][p]), _mm512_load_ps(plan->screen_scale + at));
       __m512 band = _mm512_load_ps(plan->screen_band + at);

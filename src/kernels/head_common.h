@@ -11,6 +11,7 @@
 
 #include "kernels/head_kernels.h"
 #include "kernels/sigmoid.h"
+#include "kernels/unroll.h"
 
 #ifndef MIEN_ABOVE
 static inline uint32_t mien_above(const float *scores, const float *thresholds) {

@@ -25,32 +25,23 @@ INLINE void tile(const mien_head_plan *plan, const float *rows, size_t stride, s
   const size_t dim = plan->padded_dim;
   const float *weights = plan->weights + label * dim;
   float32x4_t sums[TILE_ROWS][TILE_LABELS][QUARTERS];
-#pragma GCC unroll 2
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 3
-    for (int c = 0; c < C; c++)
-#pragma GCC unroll 4
-      for (int q = 0; q < QUARTERS; q++) sums[r][c][q] = vdupq_n_f32(0);
+  UNROLLED_FOR (int r = 0; r < R; r++)
+    UNROLLED_FOR (int c = 0; c < C; c++)
+      UNROLLED_FOR (int q = 0; q < QUARTERS; q++) sums[r][c][q] = vdupq_n_f32(0);
   for (size_t i = 0; i < dim; i += MIEN_LANES) {
     __builtin_prefetch(next + i);
-#pragma GCC unroll 4
-    for (int q = 0; q < QUARTERS; q++) {
+    UNROLLED_FOR (int q = 0; q < QUARTERS; q++) {
       const size_t at = i + (size_t)q * 4;
       float32x4_t x[TILE_ROWS];
-#pragma GCC unroll 2
-      for (int r = 0; r < R; r++) x[r] = vld1q_f32(rows + (size_t)r * stride + at);
-#pragma GCC unroll 3
-      for (int c = 0; c < C; c++) {
+      UNROLLED_FOR (int r = 0; r < R; r++) x[r] = vld1q_f32(rows + (size_t)r * stride + at);
+      UNROLLED_FOR (int c = 0; c < C; c++) {
         float32x4_t w = vld1q_f32(weights + (size_t)c * dim + at);
-#pragma GCC unroll 2
-        for (int r = 0; r < R; r++) sums[r][c][q] = vfmaq_f32(sums[r][c][q], x[r], w);
+        UNROLLED_FOR (int r = 0; r < R; r++) sums[r][c][q] = vfmaq_f32(sums[r][c][q], x[r], w);
       }
     }
   }
-#pragma GCC unroll 2
-  for (int r = 0; r < R; r++)
-#pragma GCC unroll 3
-    for (int c = 0; c < C; c++)
+  UNROLLED_FOR (int r = 0; r < R; r++)
+    UNROLLED_FOR (int c = 0; c < C; c++)
       logits[(size_t)r * plan->padded_labels + label + (size_t)c] =
           add_lanes(sums[r][c]) + plan->bias[label + (size_t)c];
 }

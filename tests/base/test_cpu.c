@@ -48,6 +48,13 @@ START_TEST(the_best_within_a_set_is_one_that_is_there_and_no_higher) {
 }
 END_TEST
 
+START_TEST(avx_vnni_is_no_part_of_avx512) {
+  const unsigned some = 1u << MIEN_ISA_AVX2 | 1u << MIEN_ISA_AVXVNNI;
+  for (int i = MIEN_ISA_AVX512; i <= MIEN_ISA_AMX; i++)
+    if (mien_isa_available((mien_isa)i)) ck_assert_int_eq(mien_isa_best((mien_isa)i, some), MIEN_ISA_AVX2);
+}
+END_TEST
+
 START_TEST(the_environment_picks_what_is_there) {
   for (int i = 0; i < MIEN_ISA_COUNT; i++) {
     mien_isa isa = MIEN_ISA_COUNT;
@@ -97,6 +104,7 @@ END_TEST
 START_TEST(there_is_a_cpu) { ck_assert_uint_ge(mien_cpu_count(), 1); }
 END_TEST
 
-MIEN_SUITE("cpu", names_differ, what_is_available_goes_together, what_is_not_available_has_a_reason_that_stays,
-           the_best_within_a_set_is_one_that_is_there_and_no_higher, the_environment_picks_what_is_there,
-           without_a_word_the_best_is_picked, unknown_names_are_refused_with_a_list, there_is_a_cpu)
+MIEN_SUITE("cpu", names_differ, what_is_available_goes_together, avx_vnni_is_no_part_of_avx512,
+           what_is_not_available_has_a_reason_that_stays, the_best_within_a_set_is_one_that_is_there_and_no_higher,
+           the_environment_picks_what_is_there, without_a_word_the_best_is_picked,
+           unknown_names_are_refused_with_a_list, there_is_a_cpu)

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 out="$(mktemp -d)"
 trap 'rm -rf "$out"' EXIT
-flags=(-O2 -fno-trapping-math -ffp-contract=off -fsanitize=address,undefined -fno-sanitize-recover=all
+flags=(-O2 -fno-trapping-math -ffp-contract=off "-fsanitize=address,undefined" -fno-sanitize-recover=all
   -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -Iinclude -Isrc -Itests/plain -Itests)
 avx512=(-mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl)
 if grep -qw avx512_bf16 /proc/cpuinfo; then avx512+=(-mavx512bf16); fi

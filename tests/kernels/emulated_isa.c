@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stands in for base/cpu.c where an instruction set is emulated in software: that set and the portable one are there,
+/* Stands in for base/cpu.c where an instruction set is emulated in software: that set is there beside portable C,
  * whatever the processor has. */
 #include "base/cpu.h"
 
@@ -9,7 +9,9 @@
 
 bool mien_isa_available(mien_isa isa) { return isa == EMULATED || isa == MIEN_ISA_PORTABLE; }
 
-const char *mien_isa_name(mien_isa isa) { return isa == EMULATED ? "emulated" : "another"; }
+const char *mien_isa_name(mien_isa isa) {
+  return isa == EMULATED ? "emulated" : isa == MIEN_ISA_PORTABLE ? "portable" : "another";
+}
 
 mien_isa mien_isa_best(mien_isa isa, unsigned some) {
   return (some >> isa & 1) && mien_isa_available(isa) ? isa : MIEN_ISA_PORTABLE;

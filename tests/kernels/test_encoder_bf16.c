@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every table of bf16 and bf16x3 that this machine runs, against double sums and against itself. */
-#include <math.h>
-#include <string.h>
-
-#include "base/memory.h"
 #include "encoder/panel.h"
-#include "kernels/encoder_kernels.h"
-#include "suite.h"
+#include "encoder_test.h"
 
 static const mien_encoder_kernels *table(mien_dtype dtype, int isa) {
   return mien_isa_available((mien_isa)isa) ? mien_encoder_kernels_of[mien_products_of(dtype)][isa] : NULL;
@@ -18,15 +13,6 @@ static const mien_encoder_kernels *table(mien_dtype dtype, int isa) {
     for (const mien_encoder_kernels *kernels = table(dtype, isa); kernels; kernels = NULL)
 
 static const mien_dtype dtypes[] = {MIEN_BF16, MIEN_BF16X3};
-
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
-static float *numbers(size_t n, double scale, uint64_t seed) {
-  float *all = mien_alloc(n, sizeof *all);
-  uint64_t state = seed * 2 + 1;
-  for (size_t i = 0; i < n; i++) all[i] = (float)(scale * random_unit(&state));
-  return all;
-}
 
 /* A matrix in a dtype, and its weights [inputs][outputs] as the dtype has them. */
 typedef struct weights {
@@ -93,9 +79,9 @@ static expected_sum sum_of(const weights *w, const float *x, size_t output) {
   return all;
 }
 
-static void near(double found, double expected, double tolerance, mien_dtype dtype, const mien_encoder_kernels *kernels,
-                 const char *what, size_t row, size_t column) {
-  require(fabs(found - expected) <= tolerance, "%s, %s: %s of row %zu, column %zu: expected %.9g, found %.9g",
+static void near_of(double found, double expected, double most, mien_dtype dtype, const mien_encoder_kernels *kernels,
+                    const char *what, size_t row, size_t column) {
+  require(fabs(found - expected) <= most, "%s, %s: %s of row %zu, column %zu: expected %.9g, found %.9g",
           mien_dtype_name(dtype), mien_isa_name(kernels->isa), what, row, column, expected, found);
 }
 
@@ -123,10 +109,10 @@ static void check_projections(mien_dtype dtype, const mien_encoder_kernels *kern
     for (size_t column = 0; column < outputs; column++) {
       const expected_sum expected = sum_of(w, rounded + row * inputs, column);
       const double added = before[row * outputs + column];
-      near(blocks[column / block * stride + row * block + column % block], expected.sum, tolerance * expected.magnitude,
-           dtype, kernels, "project", row, column);
-      near(y[row * outputs + column], expected.sum + added, tolerance * (expected.magnitude + fabs(added)), dtype,
-           kernels, "project_add", row, column);
+      near_of(blocks[column / block * stride + row * block + column % block], expected.sum,
+              tolerance * expected.magnitude, dtype, kernels, "project", row, column);
+      near_of(y[row * outputs + column], expected.sum + added, tolerance * (expected.magnitude + fabs(added)), dtype,
+              kernels, "project_add", row, column);
     }
   mien_free(blocks);
   mien_free(y);
@@ -179,7 +165,7 @@ static void check_feed_forward(mien_dtype dtype, const mien_encoder_kernels *ker
         expected += middle[i] * factor;
         most += fabs(factor) * (error[i] + tolerance * fabs(middle[i]));
       }
-      near(y[row * hidden + k], expected, most, dtype, kernels, "feed_forward", row, k);
+      near_of(y[row * hidden + k], expected, most, dtype, kernels, "feed_forward", row, k);
     }
   }
   mien_free(y);
@@ -225,8 +211,8 @@ START_TEST(gelu_is_within_the_rounding_of_bf16_over_its_whole_range) {
       kernels->feed_forward(&identity.matrix, &more.matrix, x, 1, scratch, y);
       for (size_t i = 0; i < 16; i++) {
         const double expected = gelu(x[i]);
-        near(((double)y[i] - x[i]) / 1024, expected, between_error(MIEN_BF16, expected), MIEN_BF16, kernels,
-             "GELU, thousandths", 0, (size_t)(1000 * fabs((double)x[i])));
+        near_of(((double)y[i] - x[i]) / 1024, expected, between_error(MIEN_BF16, expected), MIEN_BF16, kernels,
+                "GELU, thousandths", 0, (size_t)(1000 * fabs((double)x[i])));
       }
     }
     mien_free(scratch);
@@ -261,23 +247,23 @@ START_TEST(activations_are_rounded_to_the_nearest_and_ties_to_even) {
 }
 END_TEST
 
-enum { TOKENS = 67, HIDDEN = 112, BETWEEN = 400 };
+enum { BATCH = 67, OUTER = 112, INNER = 400 };
 
 START_TEST(a_row_of_a_product_has_the_same_bits_alone_and_in_any_batch) {
-  static float all[TOKENS * HIDDEN], some[TOKENS * HIDDEN], projected[TOKENS * BETWEEN], alone[TOKENS * BETWEEN];
+  static float all[BATCH * OUTER], some[BATCH * OUTER], projected[BATCH * INNER], alone[BATCH * INNER];
   for (size_t d = 0; d < COUNT(dtypes); d++) {
-    weights up = random_weights(dtypes[d], HIDDEN, BETWEEN, 3), down = random_weights(dtypes[d], BETWEEN, HIDDEN, 4);
-    float *x = numbers(TOKENS * HIDDEN, 2, 5);
+    weights up = random_weights(dtypes[d], OUTER, INNER, 3), down = random_weights(dtypes[d], INNER, OUTER, 4);
+    float *x = numbers(BATCH * OUTER, 2, 5);
     FOR_EACH_TABLE(dtypes[d], kernels) {
-      void *scratch = scratch_for(kernels, TOKENS, HIDDEN, BETWEEN);
-      kernels->feed_forward(&up.matrix, &down.matrix, x, TOKENS, scratch, all);
-      kernels->project(&up.matrix, x, TOKENS, BETWEEN, 0, scratch, projected);
+      void *scratch = scratch_for(kernels, BATCH, OUTER, INNER);
+      kernels->feed_forward(&up.matrix, &down.matrix, x, BATCH, scratch, all);
+      kernels->project(&up.matrix, x, BATCH, INNER, 0, scratch, projected);
       for (size_t n = 1; n <= 34; n++)
-        for (size_t first = 0; first + n <= TOKENS; first += n) {
-          kernels->feed_forward(&up.matrix, &down.matrix, x + first * HIDDEN, n, scratch, some);
-          ck_assert_mem_eq(some, all + first * HIDDEN, n * HIDDEN * sizeof(float));
-          kernels->project(&up.matrix, x + first * HIDDEN, n, BETWEEN, 0, scratch, alone);
-          ck_assert_mem_eq(alone, projected + first * BETWEEN, n * BETWEEN * sizeof(float));
+        for (size_t first = 0; first + n <= BATCH; first += n) {
+          kernels->feed_forward(&up.matrix, &down.matrix, x + first * OUTER, n, scratch, some);
+          ck_assert_mem_eq(some, all + first * OUTER, n * OUTER * sizeof(float));
+          kernels->project(&up.matrix, x + first * OUTER, n, INNER, 0, scratch, alone);
+          ck_assert_mem_eq(alone, projected + first * INNER, n * INNER * sizeof(float));
         }
       mien_free(scratch);
     }
@@ -288,22 +274,16 @@ START_TEST(a_row_of_a_product_has_the_same_bits_alone_and_in_any_batch) {
 }
 END_TEST
 
-static uint64_t hash_of(const void *bytes, size_t n) {
-  uint64_t hash = 0xCBF29CE484222325u;
-  for (size_t i = 0; i < n; i++) hash = (hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001B3u;
-  return hash;
-}
-
 /* Of what is computed with fused multiply-adds; the instructions for bf16 have their own order. */
 START_TEST(bf16_keeps_its_bits_from_version_to_version_and_on_every_processor_without_instructions_for_it) {
   static const uint64_t portable = 0xae8e100d56f0e90eu, fused = 0x06144eae720d30f0u;
-  static float y[TOKENS * HIDDEN];
-  weights up = random_weights(MIEN_BF16, HIDDEN, BETWEEN, 3), down = random_weights(MIEN_BF16, BETWEEN, HIDDEN, 4);
-  float *x = numbers(TOKENS * HIDDEN, 2, 5);
+  static float y[BATCH * OUTER];
+  weights up = random_weights(MIEN_BF16, OUTER, INNER, 3), down = random_weights(MIEN_BF16, INNER, OUTER, 4);
+  float *x = numbers(BATCH * OUTER, 2, 5);
   FOR_EACH_TABLE(MIEN_BF16, kernels) {
     if (kernels->isa == MIEN_ISA_AVX512BF16 || kernels->isa == MIEN_ISA_AMX) continue;
-    void *scratch = scratch_for(kernels, TOKENS, HIDDEN, BETWEEN);
-    kernels->feed_forward(&up.matrix, &down.matrix, x, TOKENS, scratch, y);
+    void *scratch = scratch_for(kernels, BATCH, OUTER, INNER);
+    kernels->feed_forward(&up.matrix, &down.matrix, x, BATCH, scratch, y);
     const uint64_t expected = kernels->isa == MIEN_ISA_PORTABLE ? portable : fused, found = hash_of(y, sizeof y);
     require(found == expected, "%s: expected bits of 0x%016llx, found 0x%016llx", mien_isa_name(kernels->isa),
             (unsigned long long)expected, (unsigned long long)found);

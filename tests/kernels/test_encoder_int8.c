@@ -438,6 +438,34 @@ START_TEST(the_largest_sums_are_exact) {
 }
 END_TEST
 
+/* Every number between is the largest, 254 steps. */
+START_TEST(the_largest_sums_after_gelu_are_exact) {
+  enum { N = 7, HIDDEN_OF = 16, BETWEEN_OF = 4096 };
+  mien_matrix up = empty_matrix(HIDDEN_OF, BETWEEN_OF), down = empty_matrix(BETWEEN_OF, HIDDEN_OF);
+  for (size_t i = 0; i < BETWEEN_OF; i++) up.bias[i] = 5;
+  for (size_t output = 0; output < HIDDEN_OF; output++) {
+    down.scales[output] = 0.25f;
+    for (size_t i = 0; i < BETWEEN_OF; i++)
+      *weight(&down, i, output) = output == 0 || (i >> (output - 1) & 1) ? 127 : -127;
+  }
+  sum_weights(&up);
+  sum_weights(&down);
+  for (size_t i = 0; i < HIDDEN_OF; i++) down.lowest[i] = (float)down.sums[i] * down.scales[i] * MIEN_GELU_LOWEST;
+  float x[N * HIDDEN_OF] = {0}, y[N * HIDDEN_OF];
+  FOR_EACH_TABLE(kernels) {
+    void *scratch = make_scratch(kernels, N, HIDDEN_OF, BETWEEN_OF);
+    kernels->feed_forward(&up, &down, x, N, scratch, y);
+    for (size_t at = 0; at < N * HIDDEN_OF; at++) {
+      const double sum = down.sums[at % HIDDEN_OF];
+      near(y[at], 5 * sum / 4, 1e-6 * 127 * BETWEEN_OF * 5 / 4, mien_isa_name(kernels->isa), "feed_forward", at);
+    }
+    mien_free(scratch);
+  }
+  drop_matrix(&up);
+  drop_matrix(&down);
+}
+END_TEST
+
 START_TEST(rows_of_zeros_and_of_tiny_and_of_huge_numbers_have_one_result) {
   enum { N = 7, INPUTS = 48, OUTPUTS = 32 };
   static const float largest[N] = {0, 0x1p-149f, 0x1.8p-101f, 0x1p-100f, 0x1p-60f, 0x1p100f, FLT_MAX};
@@ -544,7 +572,7 @@ MIEN_SUITE("encoder int8", portable_products_are_those_of_the_definition,
            portable_attention_and_norm_are_the_double_sums, ties_go_to_the_even_integer,
            products_have_the_bits_of_the_portable_ones_at_every_size,
            feed_forward_has_the_bits_of_the_portable_one_at_every_size, attention_has_the_bits_of_the_portable_one,
-           norm_has_the_bits_of_the_portable_one, the_largest_sums_are_exact,
+           norm_has_the_bits_of_the_portable_one, the_largest_sums_are_exact, the_largest_sums_after_gelu_are_exact,
            rows_of_zeros_and_of_tiny_and_of_huge_numbers_have_one_result,
            what_is_not_finite_makes_its_own_row_nan_and_no_other,
            a_layer_keeps_its_bits_from_version_to_version_and_on_every_processor,
