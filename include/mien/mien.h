@@ -82,8 +82,11 @@ enum {
   MIEN_BF16 = 3,   /* bfloat16; an encoder: weights and activations in its products, whose sums are float32 */
   MIEN_BF16X3 = 4, /* of encoders only: float32 weights; as exact as F32, from three products of bfloat16 halves where
                       the processor has tiles for them (AMX), and F32 itself elsewhere */
-  MIEN_INT8 = 5,   /* of encoders only: weights and activations in its products as integers from -127 to 127 times a
-                      scale, exact sums; embeddings and scores have the same bits on every processor */
+  MIEN_INT8 = 5,   /* of encoders only: in its products weights are integers from -127 to 127 times a scale of their
+                      output, activations such integers times a scale of their token (behind GELU, which is within 5e-4
+                      of erf's: 0 to 254 steps above -0.171), sums exact; attention is float32. Embeddings and scores
+                      have the same bits on every processor, for which the head runs in portable C, for embeddings that
+                      are given too */
 };
 
 /* ---- Model --------------------------------------------------------------------------------------------------- */
@@ -130,7 +133,9 @@ typedef struct mien_model_options {
  * the folder above one called onnx). What is not supported is refused (MIEN_INPUT), sizes that are no multiple of 16
  * among it. Its weights' file is mapped: it must not be changed or cut while the model lives. Its dimension must be the
  * head's. With `path` NULL the model is the encoder alone: no labels, embeddings only; options about thresholds and
- * labels, as max_tokens without an encoder, are MIEN_ARGUMENT then.
+ * labels, as max_tokens and dtype without an encoder, are MIEN_ARGUMENT then. Floats that are to run in MIEN_INT8 are
+ * rounded while they are opened, after a run that finds which inputs are to be made smaller first: it takes some
+ * hundred milliseconds and looks at MIEN_ISA as mien_session_create does; weights that are not finite are MIEN_INPUT.
  *
  * Where `path` is a pack (see mien_pack), known by its content, everything is in it: it is mapped, and used without a
  * copy where its dtype is the one that runs. As encoder_path, a pack stands for its encoder.
@@ -204,7 +209,9 @@ typedef struct mien_pack_options {
  * model was opened with (F32, F16, BF16 or INT8; BF16X3 is MIEN_ARGUMENT: a pack of F32 runs in it), its vocabulary and
  * limits, and the head with its thresholds where there is one. A pack is a safetensors file, read by mien_model_open. A
  * model from a pack gives the scores of the model that was packed, to the bit, in that dtype. The file appears under
- * its name when it is whole and on the disk, or not at all (MIEN_RESOURCE); a link is followed. `options` may be NULL.
+ * its name when it is whole and on the disk, or not at all (MIEN_RESOURCE); a link is followed. A vocabulary that a
+ * pack can't hold (a token with a line feed, two tokens of one id) is MIEN_INPUT, as are, with MIEN_INT8, embeddings of
+ * tokens that are not finite. `options` may be NULL. Thread-safe, but for two calls that write the same path.
  */
 MIEN_API MIEN_MUST_USE mien_status mien_pack(const mien_model *model, const char *path,
                                              const mien_pack_options *options, mien_error *error);
@@ -239,12 +246,16 @@ typedef struct mien_session_options {
  * avx512bf16, amx, neon, neondot), and a name that is unknown (MIEN_ARGUMENT) or not available here (MIEN_RESOURCE) is
  * an error. `options` may be NULL. A session is used by one thread at a time. After fork the child can't use a session
  * of its parent (MIEN_ARGUMENT), but may destroy it and make its own.
+ *
+ * Where an encoder in MIEN_BF16, MIEN_BF16X3 or MIEN_INT8 is to run on AMX, Linux is asked once for the process's
+ * permission to use its tiles; it stays, and makes the frames of signals some 8 KiB larger: programs with alternate
+ * signal stacks that are smaller set MIEN_ISA to avx512bf16.
  */
 MIEN_API MIEN_MUST_USE mien_status mien_session_create(mien_model *model, const mien_session_options *options,
                                                        mien_session **session, mien_error *error);
 MIEN_API void mien_session_destroy(mien_session *session);
 
-/* The instruction set that the session runs, the encoder's where there is one: "avx512". Static. */
+/* The instruction set that the session runs texts with, or a head alone embeddings: "avx512". Static. */
 MIEN_API const char *mien_session_isa(const mien_session *session);
 
 /* ---- Labelling ----------------------------------------------------------------------------------------------- */

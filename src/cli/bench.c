@@ -27,14 +27,18 @@ static int help(void) {
       "\n"
       "Measures speed in memory, for each instruction set of this CPU, on one thread and on all, beside this "
       "machine's\n"
-      "read bandwidth and float32 multiply-add peak. Best of several runs.\n"
+      "read bandwidth and multiply-add peaks. Best of several runs.\n"
       "\n"
       "head: random rows of unit length to labels, by the head given, or a random one of 28 labels and 384 "
       "dimensions.\n"
       "'words' gives labels only; 'scores' writes all scores as well.\n"
-      "encoder: token ids to embeddings, by the encoder given, or a random one of 12 layers of 384. 'pass' is the "
-      "whole\n"
-      "forward pass, 'products' its matrix products with weights alone.\n"
+      "encoder: token ids to embeddings, by the encoder given in its own dtype or --dtype, or by a random one of 12 "
+      "layers\n"
+      "of 384 in --dtype, or in each of f32, bf16x3, bf16 and int8 whose code is not another's. 'pass' is the whole "
+      "forward\n"
+      "pass, 'products' its matrix products with weights alone. The peak is what the instruction set's own products of "
+      "the\n"
+      "dtype do in registers. Where the fastest code of a dtype is under half of it, a profile of a pass follows.\n"
       "\n"
       "  --json               one JSON object on stdout.\n"
       "                       head: results [{isa, output (\"words\", \"scores\"), threads, rows_per_s, gb_per_s "
@@ -43,11 +47,14 @@ static int help(void) {
       "                       read_gb_per_s, peak_gflop_per_s (all threads), read_gb_per_s_1, peak_gflop_per_s_1 (one\n"
       "                       thread), labels, dim, rows\n"
       "                       encoder: results [{isa, dtype, part (\"pass\", \"products\"), threads, texts_per_s,\n"
-      "                       tokens_per_s, gb_per_s (10^9 bytes of weights that batches read), gflop_per_s "
-      "(operations\n"
-      "                       that are done), peak (share of the multiply-add peak)}], read_gb_per_s, peak_gflop_per_s "
-      "(all threads), peak_gflop_per_s_1, layers, hidden, texts, "
-      "tokens\n"
+      "                       tokens_per_s, gb_per_s (10^9 bytes of weights that batches read), gop_per_s (10^9\n"
+      "                       operations, two to a multiply-add), peak (share of the peak), and where there is one\n"
+      "                       profile {products, rounding (of activations), gelu, attention, norm, rest} (shares of a\n"
+      "                       pass)}], peaks [{isa, products (dtype), threads, gop_per_s}], read_gb_per_s (the first\n"
+      "                       dtype's weights), read_gb_per_s_1, peak_gflop_per_s, peak_gflop_per_s_1, layers, "
+      "hidden,\n"
+      "                       texts, tokens\n"
+      "  --profile            encoder: a profile of all code, not only of what is far from its peak\n"
       "  --rows N             head: rows in memory, 1 to 100000000 (default: %d)\n"
       "  --tokens N           encoder: tokens of every text (default: lengths of comments, 20 on average)\n"
       "  --threads N          the most threads, 1 to 1024 (default: all CPUs of this process)\n"
@@ -92,14 +99,17 @@ static int set_subject(bench_request *request, int n_arguments, char **arguments
   if (request->subject == NOTHING) return cli_usage(command, "expected what to measure: head or encoder");
   if (request->has_rows && request->subject != HEAD) return cli_usage(command, "option '--rows' is for head");
   if (request->has_tokens && request->subject != ENCODER) return cli_usage(command, "option '--tokens' is for encoder");
+  if (request->options.profile && request->subject != ENCODER)
+    return cli_usage(command, "option '--profile' is for encoder");
   return MIEN_OK;
 }
 
 /* The exit code of a usage error, or MIEN_OK. */
 static int parse(int argc, char **argv, bench_request *request) {
-  enum { JSON = CLI_OWN, ROWS, TOKENS, THREADS, SECONDS, HELP };
+  enum { JSON = CLI_OWN, PROFILE, ROWS, TOKENS, THREADS, SECONDS, HELP };
   static const struct option options[] = {CLI_MODEL_OPTIONS,
                                           {"json", no_argument, NULL, JSON},
+                                          {"profile", no_argument, NULL, PROFILE},
                                           {"rows", required_argument, NULL, ROWS},
                                           {"tokens", required_argument, NULL, TOKENS},
                                           {"threads", required_argument, NULL, THREADS},
@@ -111,6 +121,7 @@ static int parse(int argc, char **argv, bench_request *request) {
   while (code == MIEN_OK && (opt = getopt_long(argc, argv, ":", options, NULL)) != -1) {
     switch (opt) {
     case JSON: request->options.json = true; break;
+    case PROFILE: request->options.profile = true; break;
     case HELP: request->help = true; return MIEN_OK;
     case ROWS:
       request->has_rows = true;

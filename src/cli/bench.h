@@ -12,7 +12,8 @@ typedef struct cli_bench_options {
   unsigned threads;        /* the most that are measured */
   size_t n_rows;           /* head: rows in memory */
   size_t tokens;           /* encoder: of each text; 0: lengths as comments have them */
-  const mien_dtype *dtype; /* encoder: of the random one; NULL: float32 */
+  const mien_dtype *dtype; /* encoder: of the random one; NULL: all that have tables of their own */
+  bool profile;            /* encoder: of every table; else of those far from their peak */
 } cli_bench_options;
 
 /* Print their results to stdout. `model` may be NULL: then random weights of the usual size are measured. */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mien bench encoder: token ids in memory to embeddings, beside the multiply-adds that the machine can do at most. */
+#include "cli/bench_encoder.h"
+
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "cli/bench.h"
 #include "cli/roofline.h"
-#include "encoder/forward.h"
 #include "encoder/panel.h"
 #include "model/model.h"
 
@@ -17,27 +16,8 @@ enum { LAYERS = 12, HIDDEN = 384, HEADS = 12, INTERMEDIATE = 1536, VOCABULARY = 
 /* Tokens of comments, special ones among them: every twentieth of GoEmotions' texts in order of length. */
 static const size_t comment_tokens[] = {6, 7, 9, 10, 11, 13, 14, 15, 17, 18, 19, 21, 22, 23, 25, 27, 28, 30, 32, 36};
 
-enum { TEXTS = 64, MAX_RESULTS = 4 * MIEN_ISA_COUNT };
-
-typedef struct bench_result {
-  const char *isa;
-  bool products;
-  unsigned threads;
-  double seconds; /* for all texts, by one thread */
-} bench_result;
-
-typedef struct encoder_bench {
-  mien_encoder_plan *own;
-  const mien_encoder_plan *plan;
-  const mien_dtype *dtype; /* of the own plan; NULL: float32 */
-  float *random;           /* where the own plan's weights were taken from */
-  int32_t *ids;
-  size_t lengths[TEXTS], n_tokens, batch_texts[TEXTS], n_batches;
-  double seconds, read[2], flops[2]; /* one thread, all threads: bytes and operations a second */
-  unsigned threads;
-  bench_result results[MAX_RESULTS];
-  size_t n_results;
-} encoder_bench;
+/* A pass below this share of the peak has its profile shown. */
+static const double low_share = 0.5;
 
 /* ---- What is measured ---------------------------------------------------------------------------------------- */
 
@@ -78,75 +58,107 @@ static mien_encoder_source *make_source(const float *random) {
   return source;
 }
 
-static mien_status make_encoder(encoder_bench *bench, mien_error *error) {
+static mien_status make_random(encoder_bench *bench, mien_error *error) {
   const size_t numbers = (size_t)VOCABULARY * HIDDEN;
   uint64_t state = 1;
   bench->random = mien_alloc(numbers, sizeof(float));
-  mien_encoder_source *source = bench->random ? make_source(bench->random) : NULL;
-  if (!source) return mien_fail_memory(error, "encoder", numbers * sizeof(float));
+  if (!bench->random) return mien_fail_memory(error, "encoder", numbers * sizeof(float));
   for (size_t i = 0; i < numbers; i++) bench->random[i] = 0.04f * cli_random_normal(&state);
-  mien_status status = mien_encoder_plan_create(source, 0, bench->dtype, "encoder", &bench->own, error);
-  bench->plan = bench->own;
-  return status;
+  return MIEN_OK;
 }
 
-/* Texts and, as a session would have them, batches of equal numbers of tokens. */
-static mien_status make_texts(encoder_bench *bench, size_t tokens, mien_error *error) {
-  const size_t n_lengths = sizeof comment_tokens / sizeof *comment_tokens, most = bench->plan->config.max_tokens;
-  if (tokens > most)
-    return mien_fail(error, MIEN_ARGUMENT, "--tokens: expected at most %zu, the encoder's limit, found %zu", most,
-                     tokens);
-  for (size_t i = 0; i < TEXTS; i++) {
-    const size_t n = tokens ? tokens : comment_tokens[i * 7 % n_lengths]; /* long and short ones mixed */
-    bench->lengths[i] = n < most ? n : most;
-    bench->n_tokens += bench->lengths[i];
-  }
+static mien_status make_encoder(const encoder_bench *bench, mien_dtype dtype, mien_encoder_plan **plan,
+                                mien_error *error) {
+  mien_encoder_source *source = make_source(bench->random);
+  if (!source) return mien_fail_memory(error, "encoder", LAYERS * sizeof(mien_layer_weights));
+  return mien_encoder_plan_create(source, 0, &dtype, "encoder", plan, error);
+}
+
+static mien_status make_ids(encoder_bench *bench, mien_error *error) {
   bench->ids = mien_alloc(bench->n_tokens, sizeof *bench->ids);
   if (!bench->ids) return mien_fail_memory(error, "ids", bench->n_tokens * sizeof *bench->ids);
   uint64_t state = 3;
   for (size_t i = 0; i < bench->n_tokens; i++) {
     state = state * 6364136223846793005u + 1442695040888963407u;
-    bench->ids[i] = (int32_t)((state >> 33) % bench->plan->config.vocabulary);
-  }
-  const size_t room = most > MIEN_BATCH_TOKENS ? most : MIEN_BATCH_TOKENS;
-  size_t left = bench->n_tokens;
-  for (size_t first = 0, n; first < TEXTS; first += n) {
-    n = mien_encoder_next_batch(bench->lengths + first, TEXTS - first, left, room);
-    bench->batch_texts[bench->n_batches++] = n;
-    for (size_t i = 0; i < n; i++) left -= bench->lengths[first + i];
+    bench->ids[i] = (int32_t)((state >> 33) % bench->config.vocabulary);
   }
   return MIEN_OK;
 }
 
-/* ---- Operations ---------------------------------------------------------------------------------------------- */
-
-/* Two for each multiply-add that a batch's results need. After the last layer's keys and values, pooling by the first
- * token needs no other one. */
-static double operations(const encoder_bench *bench, bool products) {
-  const mien_encoder_config *config = &bench->plan->config;
-  const double hidden = (double)config->hidden, intermediate = (double)config->intermediate;
-  double all = 0;
-  for (size_t text = 0; text < TEXTS; text++)
-    for (size_t layer = 0; layer < config->layers; layer++) {
-      const bool is_cut = !products && layer + 1 == config->layers && config->pooling == MIEN_POOLING_CLS;
-      const double n = (double)bench->lengths[text], rows = is_cut ? 1 : n;
-      all += 2 * hidden * (3 * hidden * n + (hidden + 2 * intermediate) * rows);
-      if (!products) all += 2 * 2 * hidden * n * rows;
-    }
-  return all;
-}
-
-/* Of the matrices, which every batch reads. */
-static size_t weight_bytes(const encoder_bench *bench) {
-  size_t numbers = 0;
-  for (size_t i = 0; i < bench->plan->config.layers; i++) {
-    const mien_layer *layer = &bench->plan->layers[i];
-    const mien_matrix *const matrices[] = {&layer->query_key_value, &layer->attention_output, &layer->up, &layer->down};
-    for (size_t k = 0; k < sizeof matrices / sizeof *matrices; k++)
-      numbers += matrices[k]->inputs * matrices[k]->outputs;
+/* Texts and, as a session would have them, batches of equal numbers of tokens. */
+static mien_status make_texts(encoder_bench *bench, const mien_encoder_plan *plan, mien_error *error) {
+  const size_t n_lengths = sizeof comment_tokens / sizeof *comment_tokens, most = plan->config.max_tokens;
+  const size_t tokens = bench->options.tokens, room = most > MIEN_BATCH_TOKENS ? most : MIEN_BATCH_TOKENS;
+  if (tokens > most)
+    return mien_fail(error, MIEN_ARGUMENT, "--tokens: expected at most %zu, the encoder's limit, found %zu", most,
+                     tokens);
+  bench->config = plan->config;
+  for (size_t i = 0; i < BENCH_TEXTS; i++) {
+    const size_t n = tokens ? tokens : comment_tokens[i * 7 % n_lengths]; /* long and short ones mixed */
+    bench->lengths[i] = n < most ? n : most;
+    bench->n_tokens += bench->lengths[i];
   }
-  return numbers * mien_panel_element(mien_layout_of(bench->plan->dtype));
+  mien_status status = make_ids(bench, error);
+  size_t done = 0;
+  for (size_t first = 0, n; status == MIEN_OK && first < BENCH_TEXTS; first += n) {
+    n = mien_encoder_next_batch(bench->lengths + first, BENCH_TEXTS - first, bench->n_tokens - done, room);
+    bench_batch *batch = &bench->batches[bench->n_batches++];
+    *batch = (bench_batch){.n_texts = n, .lengths = bench->lengths + first, .ids = bench->ids + done};
+    for (size_t i = 0; i < n; i++) batch->n_tokens += batch->lengths[i];
+    done += batch->n_tokens;
+    bench_batch_operations(&plan->config, batch);
+  }
+  return status;
 }
+
+/* ---- Operations and weights ------------------------------------------------------------------------------------ */
+
+/* After the last layer's keys and values, pooling by the first token needs no other one. */
+void bench_batch_operations(const mien_encoder_config *config, bench_batch *batch) {
+  const double hidden = (double)config->hidden, intermediate = (double)config->intermediate;
+  const double columns = hidden + 2 * intermediate; /* to which and from which hidden numbers go behind attention */
+  batch->pass = batch->products = 0;
+  for (size_t text = 0; text < batch->n_texts; text++)
+    for (size_t layer = 0; layer < config->layers; layer++) {
+      const bool is_cut = layer + 1 == config->layers && config->pooling == MIEN_POOLING_CLS;
+      const double n = (double)batch->lengths[text], rows = is_cut ? 1 : n;
+      batch->products += 2 * hidden * n * (3 * hidden + columns);
+      batch->pass += 2 * hidden * (3 * hidden * n + columns * rows) + 2 * 2 * hidden * n * rows;
+    }
+}
+
+static size_t panel_bytes(const mien_encoder_plan *plan, const mien_matrix *matrix) {
+  const mien_dtype layout = mien_layout_of(plan->dtype);
+  return matrix->outputs * mien_panel_depth(layout, matrix->inputs) * mien_panel_element(layout);
+}
+
+static double weight_bytes(const mien_encoder_plan *plan) {
+  double bytes = 0;
+  for (size_t i = 0; i < plan->config.layers; i++) {
+    for (size_t k = 0; k < MIEN_LAYER_MATRICES; k++)
+      bytes += (double)panel_bytes(plan, mien_layer_matrix(&plan->layers[i], k));
+  }
+  return bytes;
+}
+
+/* How fast the plan's matrices are read, one after the other. */
+static mien_status measure_reading(encoder_bench *bench, mien_pool *pool, const mien_encoder_plan *plan,
+                                   mien_error *error) {
+  const size_t layers = plan->config.layers;
+  roofline_span *spans = mien_alloc(layers, MIEN_LAYER_MATRICES * sizeof *spans);
+  if (!spans) return mien_fail_memory(error, "matrices", layers * MIEN_LAYER_MATRICES * sizeof *spans);
+  for (size_t i = 0; i < layers; i++) {
+    for (size_t k = 0; k < MIEN_LAYER_MATRICES; k++) {
+      const mien_matrix *matrix = mien_layer_matrix(&plan->layers[i], k);
+      spans[i * MIEN_LAYER_MATRICES + k] = (roofline_span){matrix->panels, panel_bytes(plan, matrix)};
+    }
+  }
+  bench->read[mien_pool_threads(pool) > 1] = roofline_read(pool, spans, layers * MIEN_LAYER_MATRICES);
+  mien_free(spans);
+  return MIEN_OK;
+}
+
+/* ---- Measuring ------------------------------------------------------------------------------------------------- */
 
 /* The products with weights of one batch of n tokens. */
 static void run_products(const mien_encoder_kernels *kernels, const mien_encoder_plan *plan, size_t n,
@@ -160,149 +172,165 @@ static void run_products(const mien_encoder_kernels *kernels, const mien_encoder
   }
 }
 
+/* A line on its way. Every thread does the whole batch. */
 typedef struct bench_pass {
-  const encoder_bench *bench;
+  encoder_bench *bench;
+  const mien_encoder_plan *plan;
   const mien_encoder_kernels *kernels;
+  mien_pool *pool;
+  const bench_batch *batch;
   mien_encoder_scratch *scratch; /* [threads] */
-  float *embeddings;             /* [threads × TEXTS × hidden] */
+  float *embeddings;             /* [threads × BENCH_TEXTS × hidden] */
   bool products;
 } bench_pass;
 
-/* Every thread does all texts. */
-static void run_texts(void *user, unsigned worker) {
+static void run_batch(void *user, unsigned worker) {
   const bench_pass *pass = user;
-  const encoder_bench *bench = pass->bench;
-  const size_t hidden = bench->plan->config.hidden;
+  const size_t hidden = pass->plan->config.hidden;
   mien_encoder_scratch *scratch = &pass->scratch[worker];
-  float *embeddings = pass->embeddings + worker * TEXTS * hidden;
-  const int32_t *ids = bench->ids;
-  /* Nothing that was left there may grow beyond float's range. */
-  if (pass->products) memset(scratch->x, 0, scratch->tokens * hidden * sizeof(float));
-  for (size_t batch = 0, first = 0; batch < bench->n_batches; first += bench->batch_texts[batch++]) {
-    const size_t n_texts = bench->batch_texts[batch];
-    size_t tokens = 0;
-    for (size_t i = 0; i < n_texts; i++) tokens += bench->lengths[first + i];
-    if (pass->products)
-      run_products(pass->kernels, bench->plan, tokens, scratch);
-    else
-      mien_encoder_forward(pass->kernels, bench->plan, ids, bench->lengths + first, n_texts, scratch,
-                           embeddings + first * hidden);
-    ids += tokens;
+  if (pass->products) {
+    /* Nothing that was left there may grow beyond float's range. */
+    memset(scratch->x, 0, pass->batch->n_tokens * hidden * sizeof(float));
+    run_products(pass->kernels, pass->plan, pass->batch->n_tokens, scratch);
+  } else {
+    mien_encoder_forward(pass->kernels, pass->plan, pass->batch->ids, pass->batch->lengths, pass->batch->n_texts,
+                         scratch, pass->embeddings + worker * BENCH_TEXTS * hidden);
   }
 }
 
-/* ---- Measuring ----------------------------------------------------------------------------------------------- */
-
-static void measure_line(encoder_bench *bench, mien_pool *pool, bench_pass *pass) {
-  const double until = cli_now() + bench->seconds;
-  double best = INFINITY;
+/* Batch after batch until the time is up, each at its best; a slow table may not get to all of them. */
+static bench_line *measure_line(bench_pass *pass) {
+  encoder_bench *bench = pass->bench;
+  const double until = cli_now() + bench->options.seconds;
+  double best[BENCH_TEXTS];
+  size_t n = 0, i = 0;
   do {
+    if (n == i) best[n++] = INFINITY;
+    pass->batch = &bench->batches[i];
     const double start = cli_now();
-    mien_pool_run(pool, run_texts, pass);
-    best = fmin(best, cli_now() - start);
+    mien_pool_run(pass->pool, run_batch, pass);
+    best[i] = fmin(best[i], cli_now() - start);
+    i = (i + 1) % bench->n_batches;
   } while (cli_now() < until);
-  bench->results[bench->n_results++] =
-      (bench_result){mien_isa_name(pass->kernels->isa), pass->products, mien_pool_threads(pool), best};
+  const unsigned threads = mien_pool_threads(pass->pool);
+  const mien_isa isa = pass->kernels->isa;
+  bench_line *line = &bench->lines[bench->n_lines++];
+  *line = (bench_line){.dtype = pass->plan->dtype, .isa = isa, .products = pass->products, .threads = threads};
+  double seconds = 0;
+  for (i = 0; i < n; i++) {
+    seconds += best[i];
+    line->texts += (double)bench->batches[i].n_texts;
+    line->tokens += (double)bench->batches[i].n_tokens;
+    line->operations += pass->products ? bench->batches[i].products : bench->batches[i].pass;
+  }
+  const double all = threads / seconds;
+  line->texts *= all;
+  line->tokens *= all;
+  line->operations *= all;
+  line->bytes = (double)n * weight_bytes(pass->plan) * all;
+  line->peak = bench->peaks[threads > 1][mien_products_of(pass->plan->dtype)][isa];
+  return line;
 }
 
-static mien_status measure_isa(encoder_bench *bench, mien_pool *pool, const mien_encoder_kernels *kernels,
-                               float *embeddings, mien_error *error) {
+/* Of each dtype's fastest table where it is far from the peak, or of all tables. */
+static mien_status add_profile(const bench_pass *pass, bool is_fastest, bench_line *line, mien_error *error) {
+  const encoder_bench *bench = pass->bench;
+  const bool is_low = is_fastest && line->operations < low_share * line->peak;
+  if (line->threads > 1 || !(is_low || bench->options.profile)) return MIEN_OK;
+  const bench_batch *batch = &bench->batches[0];
+  return bench_profile_run(pass->kernels, pass->plan, batch->ids, batch->lengths, batch->n_texts,
+                           bench->options.seconds, &line->profile, error);
+}
+
+static mien_status measure_table(encoder_bench *bench, mien_pool *pool, const mien_encoder_plan *plan,
+                                 const mien_encoder_kernels *kernels, bool is_fastest, mien_error *error) {
   const unsigned threads = mien_pool_threads(pool);
+  const size_t numbers = threads * BENCH_TEXTS * plan->config.hidden;
+  double *peak = &bench->peaks[threads > 1][mien_products_of(plan->dtype)][kernels->isa];
+  if (*peak <= 0) *peak = roofline_products(pool, mien_products_of(plan->dtype), kernels->isa);
+  bench_pass pass = {.bench = bench, .plan = plan, .kernels = kernels, .pool = pool};
+  pass.scratch = mien_alloc(threads, sizeof *pass.scratch);
+  pass.embeddings = mien_alloc(numbers, sizeof *pass.embeddings);
   mien_status status = MIEN_OK;
-  mien_encoder_scratch *scratch = mien_alloc(threads, sizeof *scratch);
-  if (!scratch) return mien_fail_memory(error, "scratch", threads * sizeof *scratch);
+  if (!pass.scratch || !pass.embeddings) status = mien_fail_memory(error, "embeddings", numbers * sizeof(float));
   for (unsigned i = 0; status == MIEN_OK && i < threads; i++)
-    status = mien_encoder_scratch_create(kernels, bench->plan, &scratch[i], error);
-  for (int products = 0; status == MIEN_OK && products < 2; products++)
-    measure_line(bench, pool, &(bench_pass){bench, kernels, scratch, embeddings, products == 1});
-  for (unsigned i = 0; i < threads; i++) mien_encoder_scratch_destroy(&scratch[i]);
-  mien_free(scratch);
+    status = mien_encoder_scratch_create(kernels, plan, &pass.scratch[i], error);
+  if (status == MIEN_OK) status = add_profile(&pass, is_fastest, measure_line(&pass), error);
+  pass.products = true;
+  if (status == MIEN_OK) measure_line(&pass);
+  for (unsigned i = 0; pass.scratch && i < threads; i++) mien_encoder_scratch_destroy(&pass.scratch[i]);
+  mien_free(pass.scratch);
+  mien_free(pass.embeddings);
   return status;
 }
 
-static mien_status measure(encoder_bench *bench, unsigned threads, mien_error *error) {
-  mien_pool *pool;
-  mien_status status = mien_pool_create(threads, &pool, error);
-  if (status != MIEN_OK) return status;
-  const size_t hidden = bench->plan->config.hidden;
-  float *embeddings = mien_alloc(threads, TEXTS * hidden * sizeof *embeddings);
-  if (!embeddings) status = mien_fail_memory(error, "embeddings", threads * TEXTS * hidden * sizeof *embeddings);
-  bench->flops[threads > 1] = roofline_flops(pool);
-  for (int isa = 0; status == MIEN_OK && isa < MIEN_ISA_COUNT; isa++) {
-    const mien_encoder_kernels *kernels = mien_encoder_kernels_of[mien_products_of(bench->plan->dtype)][isa];
-    if (kernels && mien_isa_available((mien_isa)isa)) status = measure_isa(bench, pool, kernels, embeddings, error);
+/* The table of an instruction set that is measured; NULL where there is none. Of all dtypes, each table once. */
+static const mien_encoder_kernels *table_of(const encoder_bench *bench, mien_dtype dtype, int isa) {
+  const mien_products products = mien_products_of(dtype);
+  const mien_encoder_kernels *kernels = mien_encoder_kernels_of[products][isa];
+  if (!kernels || !mien_isa_available((mien_isa)isa)) return NULL;
+  const bool is_again = products != MIEN_PRODUCTS_F32 && kernels == mien_encoder_kernels_of[MIEN_PRODUCTS_F32][isa];
+  return is_again && bench->all_dtypes ? NULL : kernels;
+}
+
+static mien_status measure_plan(encoder_bench *bench, mien_pool *pool, const mien_encoder_plan *plan,
+                                mien_error *error) {
+  int fastest = -1;
+  for (int isa = 0; isa < MIEN_ISA_COUNT; isa++)
+    if (table_of(bench, plan->dtype, isa)) fastest = isa;
+  const int column = mien_pool_threads(pool) > 1;
+  mien_status status = MIEN_OK;
+  if (bench->flops[column] <= 0) {
+    bench->flops[column] = roofline_flops(pool);
+    status = measure_reading(bench, pool, plan, error);
   }
-  mien_free(embeddings);
-  mien_pool_destroy(pool);
+  for (int isa = 0; status == MIEN_OK && isa <= fastest; isa++) {
+    const mien_encoder_kernels *kernels = table_of(bench, plan->dtype, isa);
+    if (kernels) status = measure_table(bench, pool, plan, kernels, isa == fastest, error);
+  }
   return status;
 }
 
-/* ---- Results ------------------------------------------------------------------------------------------------- */
-
-typedef struct rates {
-  double texts, tokens, bytes, flops, peak; /* a second, of all threads; share of the peak */
-} rates;
-
-static rates rates_of(const encoder_bench *bench, const bench_result *line) {
-  const double all = line->threads / line->seconds, flops = operations(bench, line->products) * all;
-  return (rates){TEXTS * all, (double)bench->n_tokens * all,
-                 (double)weight_bytes(bench) * (double)bench->n_batches * all, flops,
-                 flops / bench->flops[line->threads > 1]};
+/* A dtype's lines on one thread, and on all. */
+static mien_status measure(encoder_bench *bench, const mien_encoder_plan *plan, mien_error *error) {
+  mien_status status = bench->n_batches > 0 ? MIEN_OK : make_texts(bench, plan, error);
+  for (unsigned threads = 1; status == MIEN_OK && threads > 0;
+       threads = threads < bench->options.threads ? bench->options.threads : 0) {
+    mien_pool *pool;
+    status = mien_pool_create(threads, &pool, error);
+    if (status != MIEN_OK) break;
+    status = measure_plan(bench, pool, plan, error);
+    mien_pool_destroy(pool);
+  }
+  return status;
 }
 
-static const char *part(const bench_result *line) { return line->products ? "products" : "pass"; }
-
-static void print_json(const encoder_bench *bench) {
-  printf("{\"results\":[");
-  for (size_t i = 0; i < bench->n_results; i++) {
-    const bench_result *line = &bench->results[i];
-    const rates r = rates_of(bench, line);
-    printf("%s{\"isa\":\"%s\",\"dtype\":\"%s\",\"part\":\"%s\",\"threads\":%u,\"texts_per_s\":%.1f,\"tokens_per_s\":%."
-           "0f,\"gb_per_s\":%.3f,"
-           "\"gflop_per_s\":%.2f,\"peak\":%.3f}",
-           i ? "," : "", line->isa, mien_dtype_name(bench->plan->dtype), part(line), line->threads, r.texts, r.tokens,
-           r.bytes / 1e9, r.flops / 1e9, r.peak);
+static mien_status measure_random(encoder_bench *bench, mien_error *error) {
+  static const mien_dtype all[BENCH_DTYPES] = {MIEN_F32, MIEN_BF16X3, MIEN_BF16, MIEN_INT8};
+  const mien_dtype *dtypes = bench->options.dtype ? bench->options.dtype : all;
+  bench->all_dtypes = dtypes == all;
+  mien_status status = make_random(bench, error);
+  for (size_t i = 0; status == MIEN_OK && i < (bench->all_dtypes ? BENCH_DTYPES : 1); i++) {
+    mien_encoder_plan *plan = NULL;
+    status = make_encoder(bench, dtypes[i], &plan, error);
+    if (status == MIEN_OK) status = measure(bench, plan, error);
+    mien_encoder_plan_destroy(plan);
   }
-  const int all = bench->threads > 1;
-  printf("],\"read_gb_per_s\":%.3f,\"read_gb_per_s_1\":%.3f,\"peak_gflop_per_s\":%.2f,\"peak_gflop_per_s_1\":%.2f,"
-         "\"layers\":%zu,\"hidden\":%zu,\"texts\":%d,"
-         "\"tokens\":%zu}\n",
-         bench->read[all] / 1e9, bench->read[0] / 1e9, bench->flops[all] / 1e9, bench->flops[0] / 1e9,
-         bench->plan->config.layers, bench->plan->config.hidden, TEXTS, bench->n_tokens);
-}
-
-static void print_table(const encoder_bench *bench) {
-  const mien_encoder_config *config = &bench->plan->config;
-  printf("%zu layers of %zu, %d texts of %.1f tokens on average\n\n", config->layers, config->hidden, TEXTS,
-         (double)bench->n_tokens / TEXTS);
-  printf("%-12s %-9s %7s %10s %10s %9s %8s\n", "isa", "part", "threads", "texts/s", "tokens/s", "GFLOP/s", "of peak");
-  for (size_t i = 0; i < bench->n_results; i++) {
-    const bench_result *line = &bench->results[i];
-    const rates r = rates_of(bench, line);
-    printf("%-12s %-9s %7u %10.1f %10.0f %9.1f %7.0f%%\n", line->isa, part(line), line->threads, r.texts, r.tokens,
-           r.flops / 1e9, 100 * r.peak);
-  }
-  printf("\nThis machine: float32 multiply-adds %.1f GFLOP/s on one thread", bench->flops[0] / 1e9);
-  if (bench->threads > 1) printf(", %.1f on %u", bench->flops[1] / 1e9, bench->threads);
-  printf(".\n");
+  return status;
 }
 
 mien_status cli_bench_encoder(const cli_bench_options *options, const mien_model *model, mien_error *error) {
-  encoder_bench bench = {.dtype = options->dtype, .seconds = options->seconds, .threads = options->threads};
-  mien_status status = MIEN_OK;
+  encoder_bench *bench = mien_alloc(1, sizeof *bench);
+  if (!bench) return mien_fail_memory(error, "results", sizeof *bench);
+  bench->options = *options;
+  mien_status status;
   if (model && !model->encoder)
     status = mien_fail(error, MIEN_ARGUMENT, "expected an encoder, found a head alone: use --encoder");
-  else if (model)
-    bench.plan = model->encoder;
   else
-    status = make_encoder(&bench, error);
-  if (status == MIEN_OK) status = make_texts(&bench, options->tokens, error);
-  if (status == MIEN_OK) status = measure(&bench, 1, error);
-  if (status == MIEN_OK && bench.threads > 1) status = measure(&bench, bench.threads, error);
-  if (status == MIEN_OK && options->json) print_json(&bench);
-  if (status == MIEN_OK && !options->json) print_table(&bench);
-  mien_free(bench.ids);
-  mien_encoder_plan_destroy(bench.own);
-  mien_free(bench.random);
+    status = model ? measure(bench, model->encoder, error) : measure_random(bench, error);
+  if (status == MIEN_OK) bench_encoder_print(bench);
+  mien_free(bench->ids);
+  mien_free(bench->random);
+  mien_free(bench);
   return status;
 }

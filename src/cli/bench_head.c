@@ -109,7 +109,8 @@ static mien_status measure(head_bench *bench, unsigned threads, int column, mien
   for (unsigned i = 0; status == MIEN_OK && i < threads; i++)
     status = mien_head_scratch_create(bench->plan, &scratch[i], error);
   if (status == MIEN_OK) {
-    bench->read[column] = roofline_read(pool, bench->rows, bench->n_rows * bench->plan->dim * sizeof(float));
+    const roofline_span rows = {bench->rows, bench->n_rows * bench->plan->dim * sizeof(float)};
+    bench->read[column] = roofline_read(pool, &rows, 1);
     bench->flops[column] = roofline_flops(pool);
     for (int isa = 0; isa < MIEN_ISA_COUNT; isa++) {
       if (!mien_head_kernels_of[isa] || !mien_isa_available((mien_isa)isa)) continue;

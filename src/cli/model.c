@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The options that name a model and its thresholds. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,6 +155,8 @@ static int resolve_encoder(cli_model *arguments, const char *command) {
 /* ---- Opening ----------------------------------------------------------------------------------------------------- */
 
 static int check_options(const cli_model *arguments, const char *command, cli_model_use use) {
+  struct stat info;
+  mien_error error;
   if (arguments->head && arguments->model)
     return cli_usage(command, "options '--head' and '--model' exclude each other");
   if (arguments->encoder && cli_model_is_pack(arguments))
@@ -164,6 +167,10 @@ static int check_options(const cli_model *arguments, const char *command, cli_mo
     return cli_usage(command, "options '--thresholds' and '--threshold X' exclude each other");
   if (use == CLI_USE_HEAD && arguments->encoder)
     return cli_usage(command, "option '--encoder' is for inputs of text; these are embeddings");
+  if (arguments->model && stat(arguments->model, &info) != 0) {
+    (void)mien_fail_system(&error, arguments->model, errno);
+    return cli_report(command, &error);
+  }
   if (use == CLI_USE_BOTH && !cli_model_has_encoder(arguments))
     return cli_usage(command, "texts need an encoder, which a head alone is without: say --encoder");
   return MIEN_OK;

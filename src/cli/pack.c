@@ -113,6 +113,8 @@ static int check(const request *asked, int argc, char **argv) {
   const cli_model *model = &asked->model;
   if (optind < argc) return cli_usage(command, "expected no arguments, found '%s'", argv[optind]);
   if (!asked->output) return cli_usage(command, "expected -o FILE");
+  if (strcmp(asked->output, "-") == 0)
+    return cli_usage(command, "a pack is written to a file, not to stdout; found '-o -'");
   if (model->has_dtype && !mien_pack_type(model->dtype))
     return cli_usage(command,
                      "option '--dtype': expected f32, f16, bf16 or int8, found '%s': pack f32, and run it in %s",
@@ -156,7 +158,7 @@ static int parse(request *asked, int argc, char **argv) {
     case NO_HEAD: asked->no_head = true; break;
     case HELP: asked->help = true; return MIEN_OK;
     case MAX_TOKENS:
-      code = cli_number(command, "--max-tokens", optarg, 3, UINT32_MAX, &number);
+      code = cli_number(command, "--max-tokens", optarg, MIEN_ENCODER_MIN_TOKENS, UINT32_MAX, &number);
       if (code == MIEN_OK) asked->model.max_tokens = (uint32_t)number;
       break;
     default: code = cli_model_option(&asked->model, command, opt, optarg);

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "corpus/cancel.h"
+#include "model/session.h"
 
 size_t mien_text_chunk_rows(size_t result_bytes) {
   enum { MOST_RESULTS = 2 << 20, FEWEST_ROWS = 16 };
@@ -226,8 +227,9 @@ static mien_status start_workers(run *r, mien_model *model, mien_error *error) {
           mien_block_init(&r->workers[i].block, r->reader, model, content, mien_row_format_needs_scores(rows), error);
   }
   if (status == MIEN_OK && content != MIEN_ROWS_TOKENS) {
-    r->summary.isa = mien_session_isa(r->workers[0].session);
-    r->summary.dtype = mien_model_dtype(model);
+    const mien_session *session = r->workers[0].session;
+    r->summary.isa = r->reader->has_texts ? mien_session_isa(session) : mien_session_head_isa(session);
+    r->summary.dtype = r->reader->has_texts ? mien_model_dtype(model) : "f32";
   }
   return status;
 }

@@ -18,7 +18,7 @@
 
 /* ---- Names ----------------------------------------------------------------------------------------------------- */
 
-const char *const mien_pack_matrix_names[MIEN_PACK_MATRICES] = {"query_key_value", "attention_output", "up", "down"};
+const char *const mien_pack_matrix_names[MIEN_LAYER_MATRICES] = {"query_key_value", "attention_output", "up", "down"};
 const char *const mien_pack_norm_names[MIEN_PACK_NORMS] = {"attention_norm", "output_norm"};
 const char *const mien_pack_poolings[] = {"mean", "cls", "max"};
 
@@ -30,11 +30,6 @@ const char *mien_pack_name(char out[MIEN_PACK_NAME_CHARS], const char *before, c
 bool mien_pack_has_multipliers(mien_dtype dtype, size_t index) {
   enum { QUERY_KEY_VALUE = 0, UP = 2 };
   return dtype == MIEN_INT8 && (index == QUERY_KEY_VALUE || index == UP);
-}
-
-mien_matrix *mien_pack_matrix(mien_layer *layer, size_t index) {
-  mien_matrix *const matrices[] = {&layer->query_key_value, &layer->attention_output, &layer->up, &layer->down};
-  return matrices[index];
 }
 
 mien_norm *mien_pack_norm(mien_layer *layer, size_t index) {
@@ -76,7 +71,7 @@ bool mien_pack_is_like(const char *path) {
   if (fd < 0) return false;
   const bool is_like = fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
                        pread(fd, start, sizeof start, 0) == (ssize_t)sizeof start &&
-                       mien_safetensors_is_one(start, sizeof start, (size_t)info.st_size);
+                       mien_safetensors_is_one(start, sizeof start);
   close(fd);
   return is_like;
 }

@@ -75,8 +75,8 @@ enum { MIEN_PACK_MAX_RANK = 4 };
 size_t mien_pack_panel_shape(mien_dtype dtype, size_t inputs, size_t outputs, size_t dims[MIEN_PACK_MAX_RANK]);
 
 /* The names of a layer's matrices and norms, in the file's order: "layers.0." and these. */
-enum { MIEN_PACK_MATRICES = 4, MIEN_PACK_NORMS = 2, MIEN_PACK_NAME_CHARS = 64 };
-extern const char *const mien_pack_matrix_names[MIEN_PACK_MATRICES], *const mien_pack_norm_names[MIEN_PACK_NORMS];
+enum { MIEN_PACK_NORMS = 2, MIEN_PACK_NAME_CHARS = 64 };
+extern const char *const mien_pack_matrix_names[MIEN_LAYER_MATRICES], *const mien_pack_norm_names[MIEN_PACK_NORMS];
 
 /* "layers.0.up.bias" of "layers.0.", "up" and "bias". Returns `out`. */
 const char *mien_pack_name(char out[MIEN_PACK_NAME_CHARS], const char *before, const char *name, const char *part);
@@ -85,7 +85,6 @@ const char *mien_pack_name(char out[MIEN_PACK_NAME_CHARS], const char *before, c
 bool mien_pack_has_multipliers(mien_dtype dtype, size_t index);
 
 /* The matrices and norms of a layer by those names. */
-mien_matrix *mien_pack_matrix(mien_layer *layer, size_t index);
 mien_norm *mien_pack_norm(mien_layer *layer, size_t index);
 
 extern const char *const mien_pack_poolings[]; /* by mien_pooling */

@@ -50,7 +50,7 @@ static mien_status read_sizes(const mien_small_file *file, mien_encoder_config *
       {"heads", 1, MIEN_ENCODER_MAX_HIDDEN, &config->heads},
       {"intermediate", 1, MIEN_ENCODER_MAX_INTERMEDIATE, &config->intermediate},
       {"vocabulary", 1, MIEN_ENCODER_MAX_VOCABULARY, &config->vocabulary},
-      {"max_tokens", MIEN_TOKENIZER_SPECIALS + 1, MIEN_ENCODER_MAX_POSITIONS, &config->max_tokens},
+      {"max_tokens", MIEN_ENCODER_MIN_TOKENS, MIEN_ENCODER_MAX_POSITIONS, &config->max_tokens},
   };
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     mien_status status = read_size(file, sizes[i].key, sizes[i].least, sizes[i].most, sizes[i].size, error);
@@ -211,6 +211,9 @@ static mien_matrix take_matrix(taker *from, const char *before, size_t index, si
   mien_matrix matrix = {.inputs = inputs, .outputs = outputs};
   const size_t rank = mien_pack_panel_shape(dtype, inputs, outputs, dims);
   matrix.panels = take(from, mien_pack_name(full, before, name, "panels"), mien_pack_type(dtype), rank, dims);
+  if (from->status == MIEN_OK && !mien_panels_have_zeros_behind(dtype, matrix.panels, inputs, outputs))
+    from->status = mien_fail(from->error, MIEN_INPUT, "%s: '%s': expected zeros behind %zu inputs, found other numbers",
+                             from->pack->where, full, inputs);
   matrix.bias = take(from, mien_pack_name(full, before, name, "bias"), "F32", 1, &outputs);
   if (dtype == MIEN_INT8)
     matrix.scales = take_factors(from, mien_pack_name(full, before, name, "scales"), outputs, true);
@@ -223,11 +226,11 @@ static void take_layer(taker *from, const mien_encoder_config *config, size_t in
   char before[MIEN_PACK_NAME_CHARS];
   const size_t hidden = config->hidden, intermediate = mien_whole_panels(config->intermediate);
   const size_t heads = config->heads * mien_whole_panels(hidden / config->heads);
-  const size_t shapes[MIEN_PACK_MATRICES][2] = {
+  const size_t shapes[MIEN_LAYER_MATRICES][2] = {
       {hidden, 3 * heads}, {heads, hidden}, {hidden, intermediate}, {intermediate, hidden}};
   snprintf(before, sizeof before, "layers.%zu.", index);
-  for (size_t i = 0; i < MIEN_PACK_MATRICES; i++)
-    *mien_pack_matrix(layer, i) = take_matrix(from, before, i, shapes[i][0], shapes[i][1]);
+  for (size_t i = 0; i < MIEN_LAYER_MATRICES; i++)
+    *mien_layer_matrix(layer, i) = take_matrix(from, before, i, shapes[i][0], shapes[i][1]);
   for (size_t i = 0; i < MIEN_PACK_NORMS; i++)
     *mien_pack_norm(layer, i) = take_norm(from, before, mien_pack_norm_names[i], hidden);
 }

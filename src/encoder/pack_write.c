@@ -180,8 +180,8 @@ static void list(mien_tensor_writer *writer, void *context) {
   for (size_t i = 0; i < config->layers; i++) {
     char before[MIEN_PACK_NAME_CHARS];
     snprintf(before, sizeof before, "layers.%zu.", i);
-    for (size_t m = 0; m < MIEN_PACK_MATRICES; m++)
-      put_matrix(writer, from, before, m, mien_pack_matrix(&plan->layers[i], m));
+    for (size_t m = 0; m < MIEN_LAYER_MATRICES; m++)
+      put_matrix(writer, from, before, m, mien_layer_matrix(&plan->layers[i], m));
     for (size_t n = 0; n < MIEN_PACK_NORMS; n++)
       put_norm(writer, before, mien_pack_norm_names[n], mien_pack_norm(&plan->layers[i], n), hidden);
   }
@@ -192,6 +192,20 @@ static void list(mien_tensor_writer *writer, void *context) {
   if (from->content->list) from->content->list(writer, from->content->list_context);
   if (mien_tensor_begin(writer, "tokenizer.vocabulary", "U8", 1, &from->tokenizer.vocabulary_bytes))
     mien_tensor_write(writer, from->tokenizer.vocabulary, from->tokenizer.vocabulary_bytes, 1);
+}
+
+/* As integers they would become a scale that no reader takes. */
+static mien_status check_words(const packing *from, const char *where, mien_error *error) {
+  const mien_weight *words = &from->plan->source->weights.word;
+  for (size_t id = 0; from->plan->dtype == MIEN_INT8 && id < words->outputs; id++) {
+    float sum = 0;
+    mien_weight_row(words, id, from->numbers);
+    for (size_t i = 0; i < words->inputs; i++) sum += from->numbers[i] * 0;
+    if (sum != 0)
+      return mien_fail(error, MIEN_INPUT, "%s: embedding of token %zu: expected finite numbers, found one that is not",
+                       where, id);
+  }
+  return MIEN_OK;
 }
 
 /* ---- The pack -------------------------------------------------------------------------------------------------- */
@@ -218,6 +232,7 @@ mien_status mien_pack_write(const char *path, const mien_encoder_plan *plan, con
   const char *name = plan->source->path ? plan->source->path : "encoder";
   mien_status status = mien_tokenizer_take_parts(plan->source->tokenizer, name, &from.tokenizer, error);
   if (status == MIEN_OK) status = make_scratch(&from, path, error);
+  if (status == MIEN_OK) status = check_words(&from, name, error);
   json_t *metadata = status == MIEN_OK ? make_metadata(&from) : NULL;
   if (status == MIEN_OK && !metadata) status = mien_fail_memory(error, path, 0);
   if (status == MIEN_OK) status = mien_safetensors_write(path, metadata, list, &from, file_bytes, error);

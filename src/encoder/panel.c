@@ -16,13 +16,13 @@ const char *mien_dtype_name(mien_dtype dtype) {
 
 mien_int8_scale mien_int8_scale_of(float largest) {
   /* NaN and infinity go through: what they scale is not finite then. */
-  if (largest < 0x1p-100f) return (mien_int8_scale){0, 0};
+  if (largest < MIEN_INT8_NOTHING) return (mien_int8_scale){0, 0};
   return (mien_int8_scale){largest / MIEN_INT8_MOST, MIEN_INT8_MOST / largest};
 }
 
 /* The nearest integer in the low byte, ties to even; any byte where x is not finite. */
 static int8_t to_int8(float x) {
-  const float shifted = x + 12582912.0f; /* 1.5 · 2^23: the sum's last place is 1 */
+  const float shifted = x + MIEN_TO_INTEGER;
   uint32_t bits;
   memcpy(&bits, &shifted, sizeof bits);
   bits &= 0xFF;
@@ -42,18 +42,22 @@ static float from_magnitude(uint32_t bits) {
   return value;
 }
 
-float mien_int8_row(const float *row, size_t n, int8_t *out) {
+/* Of n numbers, `stride` apart. */
+static mien_int8_scale scale_of_all(const float *numbers, size_t n, size_t stride) {
   uint32_t largest = 0;
-  for (size_t i = 0; i < n; i++) largest = magnitude(row[i]) > largest ? magnitude(row[i]) : largest;
-  const mien_int8_scale scale = mien_int8_scale_of(from_magnitude(largest));
+  for (size_t i = 0; i < n; i++, numbers += stride)
+    largest = magnitude(*numbers) > largest ? magnitude(*numbers) : largest;
+  return mien_int8_scale_of(from_magnitude(largest));
+}
+
+float mien_int8_row(const float *row, size_t n, int8_t *out) {
+  const mien_int8_scale scale = scale_of_all(row, n, 1);
   for (size_t i = 0; i < n; i++) out[i] = to_int8(row[i] * scale.inverse);
   return scale.scale;
 }
 
 static void round_int8(float *row, size_t n) {
-  uint32_t largest = 0;
-  for (size_t i = 0; i < n; i++) largest = magnitude(row[i]) > largest ? magnitude(row[i]) : largest;
-  const mien_int8_scale scale = mien_int8_scale_of(from_magnitude(largest));
+  const mien_int8_scale scale = scale_of_all(row, n, 1);
   for (size_t i = 0; i < n; i++) row[i] = (float)to_int8(row[i] * scale.inverse) * scale.scale;
 }
 
@@ -97,12 +101,7 @@ static size_t place(size_t input, size_t output, size_t side_by_side) {
 static void pack_int8(const float *panel, size_t inputs, int8_t *packed, float *scales) {
   mien_int8_scale of[MIEN_PANEL];
   for (size_t output = 0; output < MIEN_PANEL; output++) {
-    uint32_t largest = 0;
-    for (size_t i = 0; i < inputs; i++) {
-      const uint32_t bits = magnitude(panel[i * MIEN_PANEL + output]);
-      largest = bits > largest ? bits : largest;
-    }
-    of[output] = mien_int8_scale_of(from_magnitude(largest));
+    of[output] = scale_of_all(panel + output, inputs, MIEN_PANEL);
     scales[output] = of[output].scale;
   }
   memset(packed, 0, mien_panel_depth(MIEN_INT8, inputs) * MIEN_PANEL);
@@ -151,18 +150,33 @@ void mien_panel_unpack(mien_dtype dtype, const void *packed, const float *scales
   }
 }
 
-bool mien_panel_sums(const int8_t *packed, size_t inputs, int32_t *sums) {
-  const size_t depth = mien_panel_depth(MIEN_INT8, inputs);
-  int32_t all[MIEN_LINE] = {0};
-  int8_t least = 0;
-  for (size_t line = 0; line < depth / 4; line++, packed += MIEN_LINE)
-    for (size_t i = 0; i < MIEN_LINE; i++) {
-      all[i] += packed[i];
-      least = packed[i] < least ? packed[i] : least;
+bool mien_panels_have_zeros_behind(mien_dtype dtype, const void *panels, size_t inputs, size_t outputs) {
+  const size_t element = mien_panel_element(dtype), depth = mien_panel_depth(dtype, inputs);
+  const unsigned char *bytes = panels, zeros[sizeof(uint32_t)] = {0};
+  for (size_t output = 0; output < outputs; output++)
+    for (size_t input = inputs; input < depth; input++) {
+      const size_t panel = output / MIEN_PANEL * MIEN_PANEL * depth;
+      const size_t at = panel + place(input, output % MIEN_PANEL, sizeof(uint32_t) / element);
+      if (memcmp(bytes + at * element, zeros, element) != 0) return false;
     }
-  for (size_t output = 0; output < MIEN_PANEL; output++) {
-    const int32_t *of = all + 4 * output;
-    sums[output] = of[0] + of[1] + of[2] + of[3];
+  return true;
+}
+
+/* 128 bytes at a time fit int16, of which a compiler makes vectors. */
+bool mien_panel_sums(const int8_t *packed, size_t inputs, int32_t *sums) {
+  enum { LINES = 128 };
+  const size_t lines = mien_panel_depth(MIEN_INT8, inputs) / 4;
+  int8_t least = 0;
+  memset(sums, 0, MIEN_PANEL * sizeof *sums);
+  for (size_t line = 0; line < lines;) {
+    const size_t end = lines - line < LINES ? lines : line + LINES;
+    int16_t some[MIEN_LINE] = {0};
+    for (; line < end; line++, packed += MIEN_LINE)
+      for (size_t i = 0; i < MIEN_LINE; i++) {
+        some[i] = (int16_t)(some[i] + packed[i]);
+        least = packed[i] < least ? packed[i] : least;
+      }
+    for (size_t i = 0; i < MIEN_LINE; i++) sums[i / 4] += some[i];
   }
   return least >= -MIEN_INT8_MOST;
 }

@@ -48,6 +48,9 @@ void mien_panel_pack(mien_dtype dtype, const float *panel, size_t inputs, void *
 /* And back. */
 void mien_panel_unpack(mien_dtype dtype, const void *packed, const float *scales, size_t inputs, float *panel);
 
+/* Whether the panels of all outputs have nothing but zeros behind the inputs. */
+bool mien_panels_have_zeros_behind(mien_dtype dtype, const void *panels, size_t inputs, size_t outputs);
+
 /* The sums of the weights [16] of a panel of INT8; false where one of them is -128, which is no weight. */
 bool mien_panel_sums(const int8_t *packed, size_t inputs, int32_t *sums);
 

@@ -8,9 +8,6 @@
 #include "base/memory.h"
 #include "encoder/small_file.h"
 
-/* The fewest tokens that say anything of a text: one between the special ones. */
-enum { MIN_TOKENS = MIEN_TOKENIZER_SPECIALS + 1 };
-
 /* A field that must have one value, which it also has when absent. */
 static mien_status expect_text(const mien_small_file *file, const char *key, const char *expected, const char *found,
                                mien_error *error) {
@@ -97,24 +94,24 @@ static mien_status read_sentence_config(const char *folder, size_t *max_tokens, 
   mien_small_file file;
   mien_status status = mien_small_file_read(folder, "sentence_bert_config.json", JSON_OBJECT, false, &file, error);
   if (status == MIEN_OK && file.value)
-    status =
-        mien_small_size(&file, file.value, "max_seq_length", MIN_TOKENS, MIEN_ENCODER_MAX_POSITIONS, max_tokens, error);
+    status = mien_small_size(&file, file.value, "max_seq_length", MIEN_ENCODER_MIN_TOKENS, MIEN_ENCODER_MAX_POSITIONS,
+                             max_tokens, error);
   if (status == MIEN_OK && file.value) status = mien_small_flag(&file, file.value, "do_lower_case", lower_case, error);
   mien_small_file_free(&file);
   return status;
 }
 
-/* 1e30 where nobody set it: any number of at least MIN_TOKENS will do. */
+/* 1e30 where nobody set it: any number of at least MIEN_ENCODER_MIN_TOKENS will do. */
 static mien_status read_model_max_length(const char *folder, size_t positions, size_t *max_tokens, mien_error *error) {
   mien_small_file file;
   double length = INFINITY;
   mien_status status = mien_small_file_read(folder, "tokenizer_config.json", JSON_OBJECT, false, &file, error);
   if (status == MIEN_OK && file.value)
     status = mien_small_number(&file, file.value, "model_max_length", &length, error);
-  if (status == MIEN_OK && !(length >= MIN_TOKENS)) {
+  if (status == MIEN_OK && !(length >= MIEN_ENCODER_MIN_TOKENS)) {
     char shown[MIEN_JSON_NUMBER_CHARS];
-    status = mien_fail(error, MIEN_INPUT, "%s: model_max_length: expected at least %d, found %s", file.path, MIN_TOKENS,
-                       mien_json_show_number(length, shown));
+    status = mien_fail(error, MIEN_INPUT, "%s: model_max_length: expected at least %d, found %s", file.path,
+                       MIEN_ENCODER_MIN_TOKENS, mien_json_show_number(length, shown));
   }
   *max_tokens = length < (double)positions ? (size_t)length : positions;
   mien_small_file_free(&file);
@@ -124,9 +121,9 @@ static mien_status read_model_max_length(const char *folder, size_t positions, s
 mien_status mien_encoder_read_max_tokens(const char *folder, bool is_listed, mien_encoder_config *config,
                                          bool *lower_case, mien_error *error) {
   *lower_case = false;
-  if (config->positions < MIN_TOKENS)
+  if (config->positions < MIEN_ENCODER_MIN_TOKENS)
     return mien_fail(error, MIEN_INPUT, "%s: max_position_embeddings: expected at least %d, found %zu", folder,
-                     MIN_TOKENS, config->positions);
+                     MIEN_ENCODER_MIN_TOKENS, config->positions);
   size_t tokens = 0;
   /* Without modules.json sentence-transformers does not look for its own file either. */
   mien_status status = is_listed ? read_sentence_config(folder, &tokens, lower_case, error) : MIEN_OK;

@@ -162,6 +162,12 @@ void mien_encoder_source_destroy(mien_encoder_source *source) {
   mien_free(source);
 }
 
+mien_matrix *mien_layer_matrix(mien_layer *layer, size_t index) {
+  mien_matrix *const matrices[MIEN_LAYER_MATRICES] = {&layer->query_key_value, &layer->attention_output, &layer->up,
+                                                      &layer->down};
+  return matrices[index];
+}
+
 /* ---- Weights as floats ----------------------------------------------------------------------------------------- */
 
 static uint32_t load16(const unsigned char *bytes) { return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8; }

@@ -19,6 +19,9 @@ typedef enum mien_pooling {
   MIEN_POOLING_MAX,  /* of all tokens, each number by itself */
 } mien_pooling;
 
+/* The fewest tokens that a text may be cut to: the special ones and one of its own. */
+enum { MIEN_ENCODER_MIN_TOKENS = MIEN_TOKENIZER_SPECIALS + 1 };
+
 /* BERT with erf GELU, absolute positions and post-LayerNorm. Every size is at least 1. */
 typedef struct mien_encoder_config {
   size_t layers, hidden, heads, intermediate; /* hidden is a multiple of heads */
@@ -75,6 +78,10 @@ typedef struct mien_layer {
   mien_matrix up, down;
   mien_norm output_norm;
 } mien_layer;
+
+/* A layer's matrices by number, in the order above. */
+enum { MIEN_LAYER_MATRICES = 4 };
+mien_matrix *mien_layer_matrix(mien_layer *layer, size_t index);
 
 /* What a pack has in the kernels' own layouts, aligned for them, where it lies in the file and is not to be written.
  * The matrices have no sums. */

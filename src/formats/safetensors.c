@@ -194,13 +194,15 @@ static uint64_t read_length(const unsigned char *bytes) {
   return length;
 }
 
-bool mien_safetensors_is_one(const unsigned char *bytes, size_t size, size_t file_bytes) {
+bool mien_safetensors_is_one(const unsigned char *bytes, size_t size) {
   return size > MIEN_SAFETENSORS_PREFIX && bytes[MIEN_SAFETENSORS_PREFIX] == '{' &&
-         read_length(bytes) <= file_bytes - MIEN_SAFETENSORS_PREFIX;
+         read_length(bytes) <= MIEN_SAFETENSORS_MAX_HEADER;
 }
 
 size_t mien_safetensors_header(const unsigned char *bytes, size_t size) {
-  return mien_safetensors_is_one(bytes, size, size) ? MIEN_SAFETENSORS_PREFIX + (size_t)read_length(bytes) : 0;
+  if (!mien_safetensors_is_one(bytes, size)) return 0;
+  const size_t end = MIEN_SAFETENSORS_PREFIX + (size_t)read_length(bytes);
+  return end < size ? end : size;
 }
 
 static mien_status check_start(const unsigned char *bytes, size_t size, const char *where, size_t *header_bytes,

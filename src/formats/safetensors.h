@@ -45,10 +45,10 @@ MIEN_MUST_USE mien_status mien_safetensors_open(const unsigned char *bytes, size
                                                 mien_safetensors **file, mien_error *error);
 void mien_safetensors_destroy(mien_safetensors *file);
 
-/* Whether the bytes begin as a safetensors file of that size does, and no other kind of model's file. */
-bool mien_safetensors_is_one(const unsigned char *bytes, size_t size, size_t file_bytes);
+/* Whether the bytes begin as a safetensors file does, and no other kind of model's file; it may be cut. */
+bool mien_safetensors_is_one(const unsigned char *bytes, size_t size);
 
-/* Bytes from the file's begin to the end of its header, of one that begins so. */
+/* Bytes from the file's begin to the end of its header, or its own where it is cut before; 0 of what is none. */
 size_t mien_safetensors_header(const unsigned char *bytes, size_t size);
 
 /* What the header's __metadata__ says under a key: UTF-8 without NULs, NULL when it says nothing. Lives as long as

@@ -285,7 +285,7 @@ mien_status mien_model_open_memory(const void *bytes, size_t size, const mien_mo
     return mien_fail(error, MIEN_ARGUMENT, "mien_model_open_memory: bytes and model must not be NULL");
   mien_status status = read_options(given, &options, error);
   if (status != MIEN_OK) return status;
-  if (mien_safetensors_is_one(bytes, size, size)) return open_pack_memory(bytes, size, &options, model, error);
+  if (mien_safetensors_is_one(bytes, size)) return open_pack_memory(bytes, size, &options, model, error);
   return open_bytes(bytes ? bytes : "", size, NULL, NULL, &options, model, error);
 }
 

@@ -53,9 +53,6 @@ mien_status mien_session_create(mien_model *model, const mien_session_options *g
   /* Scores of int8 have the same bits on every processor: the head's tables have not, but for the portable one. */
   const bool is_int8 = model->encoder && model->encoder->dtype == MIEN_INT8;
   session->head = mien_head_kernels_for(is_int8 ? MIEN_ISA_PORTABLE : isa);
-  if (model->encoder && !session->encoder)
-    status = mien_fail(error, MIEN_RESOURCE, "session: dtype: expected one that this build has code for, found %s",
-                       mien_model_dtype(model));
   session->process = getpid();
   session->progress = options.progress;
   session->progress_user = options.progress_user;
@@ -82,6 +79,8 @@ void mien_session_destroy(mien_session *session) {
   mien_model_release(session->model);
   mien_free(session);
 }
+
+const char *mien_session_head_isa(const mien_session *session) { return mien_isa_name(session->head->isa); }
 
 const char *mien_session_isa(const mien_session *session) {
   return mien_isa_name(session->model->encoder ? session->encoder->isa : session->head->isa);

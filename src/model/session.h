@@ -53,6 +53,9 @@ MIEN_MUST_USE mien_status mien_session_check(const mien_session *session, const 
 /* A caller's results, however old the structure, with what it does not have as zeros. */
 MIEN_MUST_USE mien_status mien_results_check(const mien_results *given, mien_results *results, mien_error *error);
 
+/* The instruction set that embeddings are labelled with. */
+const char *mien_session_head_isa(const mien_session *session);
+
 /* One call's rows, shared by the workers. A call's own structure begins with it. */
 typedef struct mien_job {
   mien_session *session;

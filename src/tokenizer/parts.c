@@ -138,6 +138,30 @@ static mien_status add_lines(mien_tokenizer *tokenizer, const char *lines, size_
   return status;
 }
 
+/* Whether texts may have the id: of a line that is not empty, or of an added token. */
+static bool has_token(const mien_tokenizer_parts *parts, int32_t id) {
+  for (size_t i = 0; i < parts->n_added; i++)
+    if (parts->added[i].id == id) return true;
+  const char *line = parts->vocabulary, *end = line + parts->vocabulary_bytes;
+  for (; line < end && id > 0; id--) {
+    const char *stop = memchr(line, '\n', (size_t)(end - line));
+    line = stop ? stop + 1 : end;
+  }
+  return id == 0 && line < end && *line != '\n';
+}
+
+static mien_status check_specials(const mien_tokenizer_parts *parts, const char *where, mien_error *error) {
+  const struct {
+    const char *name;
+    int32_t id;
+  } specials[] = {{"unknown", parts->unknown}, {"first", parts->first}, {"last", parts->last}};
+  for (size_t i = 0; i < sizeof specials / sizeof *specials; i++)
+    if (!has_token(parts, specials[i].id))
+      return mien_fail(error, MIEN_INPUT, "%s: %s token: expected the id of a token, found %d, which has none", where,
+                       specials[i].name, specials[i].id);
+  return MIEN_OK;
+}
+
 mien_status mien_tokenizer_from_parts(const mien_tokenizer_parts *parts, const char *where, mien_tokenizer **tokenizer,
                                       mien_error *error) {
   const mien_character_options options = {.clean = parts->clean_text,
@@ -147,6 +171,9 @@ mien_status mien_tokenizer_from_parts(const mien_tokenizer_parts *parts, const c
   size_t n_lines;
   mien_tokenizer *made = NULL;
   mien_status status = mien_vocabulary_lines(parts->vocabulary, parts->vocabulary_bytes, where, &n_lines, error);
+  if (status == MIEN_OK && n_lines == 0)
+    status = mien_fail(error, MIEN_INPUT, "%s: expected tokens, found none", where);
+  if (status == MIEN_OK) status = check_specials(parts, where, error);
   if (status == MIEN_OK) status = mien_tokenizer_make(&options, n_lines, where, &made, error);
   if (status != MIEN_OK) return status;
   made->max_word_characters = parts->max_word_characters;

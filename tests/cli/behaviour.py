@@ -675,6 +675,20 @@ class Behaviour(unittest.TestCase):
         self.assertEqual(len(re.findall(r"(?m)^(?:> )*[* ] (?:joy|love|anger) ", shown)), 6, shown)
         self.assertTrue(shown.endswith("> \n"), shown)
 
+    # ---- Instruction sets -----------------------------------------------------------------------------------------
+
+    def test_inspect_says_why_an_instruction_set_is_missing_and_what_runs(self):
+        found = json.loads(self.run_mien("inspect", "--cpu", "--json").stdout)
+        for line in found["isas"]:
+            self.assertEqual(line["available"], "reason" not in line, line)
+        available = {line["isa"] for line in found["isas"] if line["available"]}
+        self.assertEqual(set(found["runs"]), {"head", "f32", "bf16x3", "bf16", "int8"})
+        self.assertLessEqual(set(found["runs"].values()), available)
+        missing = next(line for line in found["isas"] if not line["available"])
+        refused = self.run_mien("inspect", "--cpu", env={**os.environ, "MIEN_ISA": missing["isa"]})
+        self.assertEqual(refused.returncode, 4)
+        self.assertIn(missing["reason"].encode(), refused.stderr)
+
     # ---- Benchmarks ---------------------------------------------------------------------------------------------
 
     def check_bench(self, subject, keys, *arguments):
@@ -685,11 +699,19 @@ class Behaviour(unittest.TestCase):
         self.assertIn("portable", {line["isa"] for line in found["results"]})
         self.assertTrue(all(line[key] > 0 for line in found["results"] for key in keys), found)
         self.assertGreater(found["peak_gflop_per_s"], 0)
+        self.assertGreater(found["read_gb_per_s"], 0)
+        return found
 
     def test_bench_measures_heads_and_encoders(self):
         self.check_bench("head", ("rows_per_s", "gb_per_s"), "--rows", "1000")
-        self.check_bench("encoder", ("texts_per_s", "tokens_per_s", "gflop_per_s"), *ENCODER, "--tokens", "3")
-        for arguments in (["encoder", "--rows", "5"], ["head", "--tokens", "5"], ["tail"], []):
+        keys = ("texts_per_s", "tokens_per_s", "gb_per_s", "gop_per_s", "peak")
+        for dtype in ("f32", "int8"):
+            found = self.check_bench("encoder", keys, *ENCODER, "--tokens", "3", "--dtype", dtype, "--profile")
+            self.assertEqual({line["dtype"] for line in found["results"]}, {dtype})
+            self.assertEqual({peak["products"] for peak in found["peaks"]}, {dtype})
+            profiles = [line["profile"] for line in found["results"] if "profile" in line]
+            self.assertTrue(profiles and all(abs(sum(shares.values()) - 1) < 0.01 for shares in profiles), profiles)
+        for arguments in (["encoder", "--rows", "5"], ["head", "--tokens", "5"], ["head", "--profile"], ["tail"], []):
             self.assertEqual(self.run_mien("bench", *arguments).returncode, 2)
         refused = self.run_mien("bench", "encoder", *ENCODER, "--tokens", "1000")
         self.assertIn(b"--tokens: expected at most", refused.stderr)

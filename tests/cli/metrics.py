@@ -4,7 +4,8 @@
 scores with ONNX Runtime's, and precision, recall and F1 at three sets of thresholds with scikit-learn's.
 
 metrics.py MIEN SOURCE_DIR                     from the embeddings that sentence-transformers made
-metrics.py MIEN SOURCE_DIR HEAD ENCODER        from the texts, with models/heads/HEAD: the embeddings are compared too"""
+metrics.py MIEN SOURCE_DIR HEAD ENCODER        from the texts, with models/heads/HEAD: the embeddings are compared too,
+                                               and packs of the encoder in int8 and bf16"""
 import array
 import json
 import math
@@ -12,6 +13,8 @@ import os
 import subprocess
 import sys
 import tempfile
+
+import precision
 
 MIEN, SOURCE = sys.argv[1], sys.argv[2]
 NAME, ENCODER = (sys.argv[3], sys.argv[4]) if len(sys.argv) > 3 else ("all-MiniLM-L6-v2", None)
@@ -125,3 +128,17 @@ for protocol in ("tuned_on_dev", "tuned_on_test", "fixed_0.5"):
     print(f"{protocol}: macro F1 {macro[2]:.4f}, weighted F1 {weighted[2] / total:.4f}, as the reference; "
           f"{near} scores within {BAND:g} of a threshold")
 print(f"scores: largest difference from the reference {worst:.2e}")
+
+
+def macro_f1(rows):
+    """At the thresholds beside the head."""
+    words, bit_columns = label([], rows, ".bits.npy", "I")
+    total = 0.0
+    for at, column in enumerate(bit_columns):
+        given, is_true = [word >> at & 1 for word in words], [names.index(column) in labels for labels in truth]
+        total += prf(sum(g and t for g, t in zip(given, is_true)), sum(given), sum(is_true))[2]
+    return total / len(bit_columns)
+
+
+if ENCODER:
+    precision.check(MIEN, HEAD, ENCODER, TEXTS, ROWS, work.name, macro_f1)
