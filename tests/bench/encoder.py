@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The encoder, side by side with ONNX Runtime and sentence-transformers in one process: texts to embeddings.
+"""The encoder in every dtype, side by side with ONNX Runtime and sentence-transformers: texts to embeddings.
 
-Every contestant starts from the same list of strings and ends with a float32 array; tokenising is part of it. ONNX Runtime
-(on the same weights, tokens by Hugging Face tokenizers) and sentence-transformers get the texts sorted by length and
-padded within batches of the size that is best for each in this run. Every round times each of them once, in turn; ratios
-are taken round by round, their median told with the least and the greatest.
+Every contestant starts from the same list of strings and ends with a float32 array; tokenising is part of it. ONNX
+Runtime (tokens by Hugging Face tokenizers) and sentence-transformers get the texts sorted by length and padded within
+batches of the size that is best for each in this run. Every round times each of them once, in turn; ratios are taken round
+by round, their median told with the least and the greatest. Cosines are those with sentence-transformers in float32.
 """
 import argparse
+import contextlib
 import os
 import random
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -21,56 +23,65 @@ import onnx
 import onnxruntime
 import sentence_transformers
 import torch
+import transformers
 from onnx import numpy_helper
 from safetensors.numpy import save_file
-from tokenizers import Tokenizer
 
-from common import MIEN, ROOT, Mien, machine, seconds, spread
+from common import MIEN, ROOT, Mien, available_isas, cosines, machine, seconds, spread
+from limited import LimitedRuntime, can_be_limited, make_copy
+from runtime import Runtime
 
-
-class Runtime:
-    """ONNX Runtime on an export of the encoder: tokens, transformer, pooling, normalisation."""
-
-    def __init__(self, model, tokenizer, threads, pooling, max_tokens):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self.names = {given.name for given in self.session.get_inputs()}
-        self.tokenizer = Tokenizer.from_file(tokenizer)
-        self.tokenizer.enable_truncation(max_tokens)
-        self.tokenizer.enable_padding(pad_id=0, pad_token="[PAD]")
-        self.pooling, self.batch = pooling, 32
-
-    def embed(self, texts):
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        out = None
-        for first in range(0, len(order), self.batch):
-            rows = order[first:first + self.batch]
-            tokens = self.tokenizer.encode_batch_fast([texts[i] for i in rows])
-            ids = numpy.array([t.ids for t in tokens], numpy.int64)
-            mask = numpy.array([t.attention_mask for t in tokens], numpy.int64)
-            feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": numpy.zeros_like(ids)}
-            x = self.session.run(None, {name: feed[name] for name in self.names})[0]
-            if self.pooling == "cls":
-                pooled = x[:, 0]
-            else:
-                weights = mask[:, :, None].astype(numpy.float32)
-                pooled = (x * weights).sum(1) / weights.sum(1)
-            if out is None:
-                out = numpy.empty((len(texts), pooled.shape[1]), numpy.float32)
-            out[rows] = pooled / numpy.linalg.norm(pooled, axis=1, keepdims=True)
-        return out
+transformers.utils.logging.set_verbosity_error()
+transformers.utils.logging.disable_progress_bar()
+GOEMOTIONS = os.path.join(ROOT, "models/goemotions")
+REFERENCE = "sentence-transformers", "f32"
+# Instruction sets that int8 is measured on below the best, where the machine has them.
+LESSER = ("avx512vnni", "avxvnni", "avx2", "neon")
 
 
 class SentenceTransformers:
-    def __init__(self, folder, threads):
+    def __init__(self, folder, threads, autocast=False):
         torch.set_num_threads(threads)
         self.model = sentence_transformers.SentenceTransformer(folder, device="cpu")
-        self.batch = 32
+        self.autocast, self.batch = autocast, 32
 
     def embed(self, texts):
-        return self.model.encode(texts, batch_size=self.batch, show_progress_bar=False)
+        with torch.autocast("cpu", torch.bfloat16) if self.autocast else contextlib.nullcontext():
+            return self.model.encode(texts, batch_size=self.batch, show_progress_bar=False).astype(numpy.float32)
+
+    def close(self):
+        pass
+
+
+class Contestant:
+    def __init__(self, name, dtype, isa, runner):
+        self.name, self.dtype, self.isa, self.runner = name, dtype, isa, runner
+        self.is_ours, self.times, self.embeddings = name == "mien", [], None
+
+    def title(self):
+        return f"{self.name} {self.dtype}" + (f", {self.isa}" if self.isa else "")
+
+    def rate(self):
+        return len(self.embeddings) / statistics.median(self.times)
+
+    def run(self, texts):
+        start = time.perf_counter()
+        self.embeddings = self.runner.embed(texts)
+        self.times.append(time.perf_counter() - start)
+
+
+class Encoder:
+    """What is measured: mien's folder, a folder that torch reads, and exports for ONNX Runtime by dtype."""
+
+    def __init__(self, folder, exports, scratch):
+        self.folder, self.name = folder, os.path.basename(folder.rstrip("/"))
+        self.tokenizer = os.path.join(folder, "tokenizer.json")
+        self.exports = [tuple(export.split("=", 1)) for export in exports]
+        own = os.path.join(folder, "model.onnx")
+        self.torch = folder
+        if os.path.exists(own):
+            self.exports.insert(0, ("f32", own))
+            self.torch = torch_folder(folder, os.path.join(scratch, self.name))
 
 
 def torch_folder(encoder, out):
@@ -90,81 +101,220 @@ def torch_folder(encoder, out):
     return out
 
 
+# ---- Contestants ----------------------------------------------------------------------------------------------------
+
+
+def ours(encoder, dtypes, threads, lesser=LESSER):
+    """Each dtype on the best instruction set, and int8 on the lesser ones that have code of their own."""
+    made = []
+    for dtype in dtypes:
+        for isa in (None, *(lesser if dtype == "int8" else ())):
+            if isa and isa not in available_isas():
+                continue
+            runner = Mien(threads=threads, encoder=encoder.folder, dtype=dtype, isa=isa)
+            is_there = any((other.dtype, other.isa) == (dtype, runner.isa) for other in made)
+            # Where there are no tiles, bf16x3 is f32.
+            if is_there or (isa and runner.isa != isa) or (dtype == "bf16x3" and runner.isa != "amx"):
+                runner.close()
+                continue
+            made.append(Contestant("mien", dtype, runner.isa, runner))
+    return made
+
+
+def peers(encoder, threads, description, limited):
+    made = []
+    int8 = [path for dtype, path in encoder.exports if dtype == "int8"]
+    for dtype, path in encoder.exports:
+        arguments = path, encoder.tokenizer, threads, description["pooling"], description["max_tokens"]
+        title = f"{dtype} ({os.path.basename(os.path.dirname(path))})" if path in int8[1:] else dtype
+        runtime = Runtime(*arguments)
+        made.append(Contestant("ONNX Runtime", title, "", runtime))
+        for isa in ("avxvnni", "avx2"):
+            if limited and path == (int8 or [None])[0] and isa in available_isas():
+                lesser = LimitedRuntime(isa, limited, runtime, *arguments)
+                made.append(Contestant("ONNX Runtime", title, f"{isa} at most", lesser))
+    made.append(Contestant(*REFERENCE, "", SentenceTransformers(encoder.torch, threads)))
+    made.append(Contestant(REFERENCE[0], "bf16 autocast", "", SentenceTransformers(encoder.torch, threads, True)))
+    return made
+
+
 def find_batch(peer, texts):
     timed = []
-    for peer.batch in (4, 8, 16, 32, 64, 128):
+    for peer.batch in (4, 8, 16, 32, 64):
         timed.append((seconds(peer.embed, texts), peer.batch))
     peer.batch = min(timed)[1]
 
 
-def cosines(a, b):
-    a, b = a.astype(numpy.float64), b.astype(numpy.float64)
-    return (a * b).sum(1) / numpy.linalg.norm(a, axis=1) / numpy.linalg.norm(b, axis=1)
-
-
-def compare(options, folder, texts, threads):
-    is_onnx = os.path.exists(os.path.join(options.encoder, "model.onnx"))
-    ours = Mien(threads=threads, encoder=options.encoder)
-    description, contestants = ours.describe()["encoder"], {"mien": ours}
-    if is_onnx:
-        contestants["ONNX Runtime"] = Runtime(os.path.join(options.encoder, "model.onnx"),
-                                              os.path.join(options.encoder, "tokenizer.json"), threads,
-                                              description["pooling"], description["max_tokens"])
-    contestants["sentence-transformers"] = SentenceTransformers(folder, threads)
-    for name, contestant in contestants.items():
-        contestant.embed(texts[:16])
-        if name != "mien":
-            find_batch(contestant, texts[:256])
-    times = {name: [] for name in contestants}
-    embeddings = {}
+def compare(options, encoder, texts, threads, limited):
+    os.environ["TOKENIZERS_PARALLELISM"] = "true" if threads > 1 else "false"
+    contestants = ours(encoder, options.dtypes, threads)
+    description = contestants[0].runner.describe()["encoder"]
+    contestants += peers(encoder, threads, description, limited)
+    for contestant in contestants:
+        contestant.runner.embed(texts[:16])
+        if isinstance(contestant.runner, LimitedRuntime):
+            contestant.runner.check(texts)
+    for contestant in contestants:
+        if not contestant.is_ours:
+            find_batch(contestant.runner, texts[:256])
     for _ in range(options.rounds):
-        for name, contestant in contestants.items():
-            start = time.perf_counter()
-            embeddings[name] = contestant.embed(texts)
-            times[name].append(time.perf_counter() - start)
-    print(f"\n| {description['layers']} layers, {threads} thread(s) | texts/s | mien, times as fast: median (least–greatest)"
-          " | least cosine with mien | batch |\n|---|---|---|---|---|")
-    for name in contestants:
-        rate = len(texts) / statistics.median(times[name])
-        ratios = [theirs / mine for theirs, mine in zip(times[name], times["mien"])]
-        cosine = cosines(embeddings[name], embeddings["mien"]).min()
-        batch = getattr(contestants[name], "batch", "")
-        print(f"| {name} | {rate:.1f} | {spread(ratios)} | {cosine:.9f} | {batch} |", flush=True)
-    ours.close()
+        for contestant in contestants:
+            contestant.run(texts)
+    title = f"{encoder.name}, {description['layers']} layers, {threads} thread{'s' if threads > 1 else ''}"
+    print_rates(title, contestants)
+    print_ratios(contestants)
+    for contestant in contestants:
+        contestant.runner.close()
 
 
-def one_text(options, rounds=15):
+def print_rates(title, contestants):
+    reference = next(c for c in contestants if (c.name, c.dtype) == REFERENCE)
+    print(f"\n| {title} | dtype | instruction set | texts/s | cosine, mean | least | batch |\n|---|---|---|---|---|---|---|")
+    for c in contestants:
+        found = cosines(c.embeddings, reference.embeddings)
+        print(f"| {c.name} | {c.dtype} | {c.isa} | {c.rate():.1f} | {found.mean():.7f} | {found.min():.7f} "
+              f"| {getattr(c.runner, 'batch', '')} |", flush=True)
+
+
+def print_ratios(contestants):
+    rows = [c for c in contestants if c.is_ours]
+    columns = [c for c in contestants if not c.is_ours]
+    titles = " | ".join(c.title() for c in columns)
+    print(f"\n| mien, times as fast as | {titles} |\n|---{'|---' * len(columns)}|")
+    for row in rows:
+        ratios = (spread([theirs / mine for theirs, mine in zip(c.times, row.times)]) for c in columns)
+        print(f"| {row.dtype}, {row.isa} | " + " | ".join(ratios) + " |", flush=True)
+
+
+# ---- Labels ---------------------------------------------------------------------------------------------------------
+
+
+def macro_f1(words, labels, truth):
+    """Of bits in the order of `labels`; truth is a set of label names a row."""
+    figures = []
+    for number, label in enumerate(labels):
+        given = words[:, number // 32] >> (number % 32) & 1 == 1
+        wanted = numpy.array([label in row for row in truth])
+        figures.append(2 * (given & wanted).sum() / max(1, given.sum() + wanted.sum()))
+    return float(numpy.mean(figures))
+
+
+def compare_labels(options, encoder, texts, truth):
+    """The whole test split through the head that mien ships, with its thresholds."""
+    head = os.path.join(ROOT, "models/heads", encoder.name)
+    if not os.path.isdir(head):
+        return
+    threads = len(os.sched_getaffinity(0))
+    os.environ["TOKENIZERS_PARALLELISM"] = "true"
+    contestants = ours(encoder, options.dtypes, threads, lesser=())  # int8 has the same bits on all
+    description = contestants[0].runner.describe()["encoder"]
+    contestants += peers(encoder, threads, description, None)
+    reference = next(c for c in contestants if (c.name, c.dtype) == REFERENCE)
+    labeller = Mien(head, threads)
+    names = labeller.describe()["labels"]
+    reference.run(texts)
+    print(f"\n| {encoder.name}, {len(texts)} texts | dtype | instruction set | macro-F1 | less {REFERENCE[0]} f32 | labels "
+          "that differ | cosine, mean | least |\n|---|---|---|---|---|---|---|---|")
+    expected = labeller.words(reference.embeddings)
+    expected_f1 = macro_f1(expected, names, truth)
+    for c in contestants:
+        if c is not reference:
+            c.run(texts)
+        words, found = labeller.words(c.embeddings), cosines(c.embeddings, reference.embeddings)
+        f1 = macro_f1(words, names, truth)
+        n_other = int(sum(bin(bits).count("1") for bits in (words ^ expected).ravel().tolist()))
+        print(f"| {c.name} | {c.dtype} | {c.isa} | {f1:.4f} | {f1 - expected_f1:+.4f} | {n_other} | {found.mean():.7f} "
+              f"| {found.min():.7f} |", flush=True)
+        c.runner.close()
+    labeller.close()
+
+
+# ---- One text -------------------------------------------------------------------------------------------------------
+
+# Starts a command and tells its seconds and its largest resident memory. A process of its own, and a small one: what a
+# process had before it becomes another counts for that one.
+MEASURE = """
+import os, sys, time
+start = time.perf_counter()
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+seconds = time.perf_counter() - start
+print(status, seconds, usage.ru_maxrss)
+"""
+
+
+def measure(command, rounds):
+    times, resident = [], 0
+    for _ in range(rounds):
+        shown = subprocess.run([sys.executable, "-I", "-S", "-c", MEASURE, *command], check=True, capture_output=True).stdout
+        status, took, kibibytes = shown.split()
+        if int(status) != 0:
+            raise RuntimeError(f"{command}: status {status}")
+        times.append(float(took))
+        resident = max(resident, int(kibibytes))
+    return times, resident / 1024
+
+
+def one_text(encoder, dtype, scratch, rounds=15):
     """A process from start to end that labels one short text, its files in the page cache."""
-    command = [MIEN, "embed", "--encoder", options.encoder, "--quiet", "--threads", "1"]
-    with tempfile.TemporaryDirectory() as folder:
-        text = os.path.join(folder, "one.txt")
-        with open(text, "w", encoding="utf-8") as file:
-            file.write("thank you so much!\n")
-        command += [text, "-o", os.path.join(folder, "one.npy")]
-        times = [seconds(lambda: subprocess.run(command, check=True)) for _ in range(rounds)]
-    print(f"\nOne short text, whole process: {1000 * min(times):.0f} ms least, {1000 * statistics.median(times):.0f} ms "
-          f"median of {rounds}")
+    text, out = os.path.join(scratch, "one.txt"), os.path.join(scratch, "one.jsonl")
+    with open(text, "w", encoding="utf-8") as file:
+        file.write("thank you so much!\n")
+    head = os.path.join(ROOT, "models/heads", encoder.name)
+    models = [("folder", ["--encoder", encoder.folder, "--head", head], None)]
+    pack = os.path.join(scratch, f"{encoder.name}.safetensors")
+    subprocess.run([MIEN, "pack", *models[0][1], "--dtype", dtype, "-o", pack, "--quiet"], check=True,
+                   stderr=subprocess.DEVNULL)
+    models.append(("pack", ["--model", pack], os.path.getsize(pack)))
+    for kind, arguments, size in models:
+        command = [MIEN, "label", *arguments, "--dtype", dtype, "--threads", "1", "--quiet", text, "-o", out]
+        times, resident = measure(command, rounds)
+        print(f"| {encoder.name} | {kind}, {dtype} | {f'{size / 1e6:.1f} MB' if size else ''} "
+              f"| {1000 * statistics.median(times):.1f} ms | {1000 * min(times):.1f} ms | {resident:.1f} MiB |", flush=True)
+
+
+# ---- All ------------------------------------------------------------------------------------------------------------
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--encoder", required=True, help="a folder, as mien pull makes it")
+    parser.add_argument("--encoder", required=True, nargs="+", action="append", metavar=("FOLDER", "DTYPE=ONNX"),
+                        help="a folder, as mien pull makes it, and exports of it for ONNX Runtime (f32=…, int8=…, its "
+                        "fastest int8 first); may be repeated")
     parser.add_argument("--texts", type=int, default=512, help="how many of GoEmotions' test texts (default: 512)")
+    parser.add_argument("--labelled", type=int, help="how many of them are labelled for macro-F1 (default: all)")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, len(os.sched_getaffinity(0))])
+    parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, len(os.sched_getaffinity(0))}))
+    parser.add_argument("--dtypes", nargs="+", default=["f32", "bf16x3", "bf16", "int8"])
+    parser.add_argument("--parts", nargs="+", default=["speed", "labels", "cold"], choices=["speed", "labels", "cold"])
     options = parser.parse_args()
-    with open(os.path.join(ROOT, "models/goemotions/test.tsv"), encoding="utf-8") as lines:
-        texts = [line.split("\t", 1)[0] for line in lines]
-    random.Random(1).shuffle(texts)
+    labels = open(os.path.join(GOEMOTIONS, "labels.txt"), encoding="utf-8").read().split()
+    with open(os.path.join(GOEMOTIONS, "test.tsv"), encoding="utf-8") as lines:
+        rows = [line.rstrip("\n").split("\t") for line in lines]
+    random.Random(1).shuffle(rows)
+    texts = [row[0] for row in rows]
+    truth = [{labels[int(number)] for number in row[1].split(",")} for row in rows]
     with tempfile.TemporaryDirectory() as scratch:
-        is_onnx = os.path.exists(os.path.join(options.encoder, "model.onnx"))
-        folder = torch_folder(options.encoder, os.path.join(scratch, "encoder")) if is_onnx else options.encoder
-        for threads in options.threads:
-            compare(options, folder, texts[:options.texts], threads)
+        encoders = [Encoder(folder, exports, scratch) for folder, *exports in options.encoder]
+        limited = None
+        if "speed" in options.parts and can_be_limited():
+            limited = scratch
+            make_copy(os.path.dirname(onnxruntime.__file__), scratch)
+        for encoder in encoders if "speed" in options.parts else ():
+            for threads in options.threads:
+                compare(options, encoder, texts[:options.texts], threads, limited)
+        for encoder in encoders if "labels" in options.parts else ():
+            compare_labels(options, encoder, texts[:options.labelled], truth[:options.labelled])
+        if "cold" in options.parts:
+            print("\n| one short text, whole process, one thread | from | size | median of 15 | least | resident memory |\n"
+                  "|---|---|---|---|---|---|")
+            for encoder in encoders:
+                for dtype in options.dtypes:
+                    if dtype != "bf16x3":  # which packs do not have, and which starts as f32 does
+                        one_text(encoder, dtype, scratch)
     print(f"\n{machine()}; ONNX Runtime {onnxruntime.__version__}, sentence-transformers "
-          f"{sentence_transformers.__version__} with torch {torch.__version__}; {options.texts} texts, {options.rounds} "
-          "rounds.")
-    one_text(options)
+          f"{sentence_transformers.__version__} with torch {torch.__version__}; {min(options.texts, len(texts))} texts, "
+          f"{options.rounds} rounds.")
 
 
 if __name__ == "__main__":

