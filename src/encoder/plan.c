@@ -148,14 +148,14 @@ static mien_status check(const mien_encoder_config *config, size_t max_tokens, m
 }
 
 /* int8 of floats is made twice: first without multipliers, to find them. */
-static mien_status fill_smoothly(mien_encoder_plan *plan, const mien_packer *with, const char *where,
-                                 mien_error *error) {
+static mien_status fill_smoothly(mien_encoder_plan *plan, mien_packer *with, const char *where, mien_error *error) {
   for (size_t i = 0; i < plan->config.layers; i++)
     for (size_t k = 0; k < plan->config.hidden; k++)
       plan->layers[i].query_key_value.multipliers[k] = plan->layers[i].up.multipliers[k] = 1;
   mien_plan_fill(plan, with);
   mien_status status = sum_weights(plan, where, error);
   if (status == MIEN_OK) status = mien_encoder_smooth(plan, where, error);
+  with->multiplied_only = true;
   if (status == MIEN_OK) mien_plan_fill(plan, with);
   return status;
 }

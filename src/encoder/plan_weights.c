@@ -69,6 +69,7 @@ static void store_panel(const mien_packer *with, float *panel, const mien_matrix
 /* The linear map into the matrix's columns from `column` on; scaled, for queries. */
 static void pack_linear(const mien_packer *with, const mien_weight_linear *linear, const side *outputs,
                         const side *inputs, float scale, const mien_matrix *matrix, size_t column) {
+  if (with->multiplied_only && !matrix->multipliers) return;
   const size_t groups = (outputs->count + outputs->group - 1) / outputs->group, end = groups * outputs->padded;
   for (size_t at = 0; at < end; at += MIEN_PANEL) {
     float *panel = with->layout == MIEN_F32 ? mien_panel_at(MIEN_F32, matrix, column + at) : with->panel;
@@ -135,6 +136,7 @@ static void repack(const mien_encoder_plan *plan, const mien_packer *with) {
     for (size_t m = 0; m < MIEN_LAYER_MATRICES; m++) {
       const mien_matrix *from = mien_layer_matrix(&source->packed.layers[i], m);
       const mien_matrix *to = mien_layer_matrix(&plan->layers[i], m);
+      if (with->multiplied_only && !to->multipliers) continue;
       for (size_t column = 0; column < to->outputs; column += MIEN_PANEL) {
         float *panel = with->layout == MIEN_F32 ? mien_panel_at(MIEN_F32, to, column) : with->panel;
         const float *scales = from->scales ? from->scales + column : NULL;

@@ -9,8 +9,9 @@
 /* What packing needs besides. */
 typedef struct mien_packer {
   mien_dtype dtype, layout;
-  float *rows;  /* scratch [16 × the widest matrix's inputs], for what is 16 rows of a weight */
-  float *panel; /* the same, for a panel of floats */
+  bool multiplied_only; /* the panels of matrices without multipliers are there already */
+  float *rows;          /* scratch [16 × the widest matrix's inputs], for what is 16 rows of a weight */
+  float *panel;         /* the same, for a panel of floats */
 } mien_packer;
 
 /* Where the panel of the columns from `column` on lies in the matrix. */
