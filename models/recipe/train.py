@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run of training: train.py --help. Looks at train and dev alone; a run that was stopped goes on where it was."""
+import argparse
+import json
+import math
+import os
+import random
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+
+import metrics
+import texts as data
+import vocabulary
+from encoder import Masks, open_base
+
+EMA_EVERY = 4  # steps; the average is of weights that hardly differ
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--base", required=True, help="folder of the encoder to begin with")
+    add("--data", required=True, help="folder of GoEmotions' train.tsv, dev.tsv, test.tsv and labels.txt")
+    add("--out", required=True, help="folder of the run")
+    add("--pooling", choices=("mean", "cls"), default="mean")
+    add("--rate", type=float, default=2e-4, help="of the last layer")
+    add("--decay", type=float, default=0.9, help="of the rate, a layer down")
+    add("--head-rate", type=float, default=5, help="times the rate")
+    add("--epochs", type=int, default=3)
+    add("--stop", type=int, default=0, help="after this epoch of them")
+    add("--batch", type=int, default=32)
+    add("--drop", type=float, default=0.1)
+    add("--average", type=float, default=0.999, help="of weights: what a step keeps")
+    add("--max-tokens", type=int, default=64)
+    add("--seed", type=int, default=0)
+    add("--fold", type=int, default=-1, help="held out")
+    add("--folds", type=int, default=5)
+    add("--soft", default="", help=".npy of probabilities of the train texts")
+    add("--soft-weight", type=float, default=0.5)
+    add("--rdrop", type=float, default=0)
+    add("--positives", type=float, default=0, help="exponent of a label's rarity in its positives' weight")
+    add("--rows", type=int, default=0, help="of the train split, from its beginning; 0: all")
+    add("--threads", type=int, default=2)
+    add("--weight-decay", type=float, default=0.01)
+    add("--perturb", type=float, default=0)
+    return parser.parse_args()
+
+
+def log(*words):
+    print(*words, flush=True)
+
+
+def batches(ids, rows, size, source=None):
+    """Rows in batches of like lengths: in random order with a source, else shortest first."""
+    if source is None:
+        rows = sorted(rows, key=lambda row: len(ids[row]))
+        return [rows[at:at + size] for at in range(0, len(rows), size)]
+    rows, found = list(rows), []
+    source.shuffle(rows)
+    for start in range(0, len(rows), size * 50):
+        part = sorted(rows[start:start + size * 50], key=lambda row: len(ids[row]))
+        part = [part[at:at + size] for at in range(0, len(part), size)]
+        source.shuffle(part)
+        found += part
+    return found
+
+
+def pad(ids, rows):
+    width = max(len(ids[row]) for row in rows)
+    padded, mask = np.zeros((len(rows), width), np.int64), np.zeros((len(rows), width), bool)
+    for at, row in enumerate(rows):
+        padded[at, :len(ids[row])] = ids[row]
+        mask[at, :len(ids[row])] = True
+    return torch.from_numpy(padded), torch.from_numpy(mask)
+
+
+@torch.no_grad()
+def predict(model, ids, rows=None, size=64):
+    """Probabilities [rows, labels]."""
+    rows = np.arange(len(ids)) if rows is None else rows
+    found = np.zeros((len(ids), model.head.out_features), np.float32)
+    for batch in batches(ids, rows, size):
+        found[batch] = torch.sigmoid(model(*pad(ids, batch))).numpy()
+    return found[rows]
+
+
+def groups(model, options):
+    """Parameters with their rates: a layer down, `decay` times as much."""
+    depth, found = len(model.layers), []
+    for name, parameter in model.named_parameters():
+        if name.startswith("head."):
+            scale = options.head_rate
+        elif name.startswith("layers."):
+            scale = options.decay ** (depth - 1 - int(name.split(".")[1]))
+        else:
+            scale = options.decay ** depth
+        is_matrix = parameter.dim() == 2
+        found.append({"params": [parameter], "lr": options.rate * scale,
+                      "weight_decay": options.weight_decay if is_matrix else 0.0})
+    return found
+
+
+class Run:
+    def __init__(self, options):
+        self.options = options
+        torch.set_num_threads(options.threads)
+        torch.manual_seed(options.seed)
+        self.labels = data.read_labels(options.data)
+        n_labels = len(self.labels)
+        self.texts, self.targets = data.read_train(options.data, n_labels)
+        if options.rows:
+            self.texts, self.targets = self.texts[:options.rows], self.targets[:options.rows]
+        dev_texts, self.dev_targets = data.read(options.data, "dev", n_labels)
+        if options.rows:
+            dev_texts, self.dev_targets = dev_texts[:options.rows], self.dev_targets[:options.rows]
+
+        settings = json.load(open(os.path.join(options.base, "tokenizer.json")))
+        settings["padding"] = None
+        self.settings, words = vocabulary.extend(settings, self.texts)
+        self.tokenizer = Tokenizer.from_str(json.dumps(self.settings))
+        self.tokenizer.enable_truncation(options.max_tokens)
+        self.model, self.config = open_base(options.base, options.pooling, n_labels)
+        vocabulary.initialise(self.model.words.weight.data.numpy(), words, self.tokenizer)
+        rate = self.targets.mean(0).clip(1e-4)
+        self.model.head.bias.data = torch.tensor(np.log(rate / (1 - rate)), dtype=torch.float32)
+        torch.nn.init.normal_(self.model.head.weight, std=0.02)
+
+        self.ids = self.encode(self.texts)
+        self.dev_ids = self.encode(dev_texts)
+        self.trained = self.trained_ids()
+        self.masked = [row for row, text in enumerate(self.texts) if data.has_mask(text)]
+        self.rows, self.held = np.arange(len(self.texts)), np.zeros(0, int)
+        if options.fold >= 0:
+            order = np.random.RandomState(7).permutation(len(self.texts))
+            self.held = np.sort(order[options.fold::options.folds])
+            self.rows = np.setdiff1d(self.rows, self.held)
+        self.weight = None
+        if options.positives:
+            self.weight = torch.tensor((1 / rate) ** options.positives / (1 / rate.max()) ** options.positives,
+                                       dtype=torch.float32).clamp(max=8)
+        if options.soft:
+            soft = np.load(options.soft)[:len(self.targets)]
+            self.targets = (1 - options.soft_weight) * self.targets + options.soft_weight * soft
+
+    def encode(self, texts):
+        return [encoding.ids for encoding in self.tokenizer.encode_batch(texts)]
+
+    def trained_ids(self):
+        """The ids that training can meet, sorted: only their embeddings are given to the optimizer."""
+        found = self.ids + self.encode(data.NAMES + data.RELIGIONS)
+        return np.unique(np.concatenate([np.asarray(ids) for ids in found]))
+
+    def unmasked(self, source):
+        """The ids of one pass: half of the masks are words."""
+        ids = list(self.ids)
+        rows = [row for row in self.masked if source.random() < 0.5]
+        for row, found in zip(rows, self.encode([data.unmask(self.texts[row], source) for row in rows])):
+            ids[row] = found
+        return ids
+
+    def loss(self, logits, targets):
+        return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=self.weight)
+
+    def batch_loss(self, ids, mask, targets, drop):
+        if not self.options.rdrop:
+            return self.loss(self.model(ids, mask, drop), targets)
+        logits = self.model(torch.cat([ids, ids]), torch.cat([mask, mask]), drop)
+        a, b = logits.chunk(2)
+        apart = ((torch.sigmoid(a) - torch.sigmoid(b)) * (a - b)).mean()
+        return self.loss(logits, torch.cat([targets, targets])) + self.options.rdrop * apart
+
+    def train(self):
+        o, model = self.options, self.model
+        self.words = model.words.weight.data
+        place = np.zeros(len(self.words), np.int64)
+        place[self.trained] = np.arange(len(self.trained))
+        model.words.weight = torch.nn.Parameter(self.words[self.trained])
+        names = [name for name, _ in model.named_parameters()]
+        parameters = [parameter for _, parameter in model.named_parameters()]
+        optimizer = torch.optim.AdamW(groups(model, o), lr=o.rate, fused=True)
+        per_epoch = math.ceil(len(self.rows) / o.batch)
+        steps, warm = o.epochs * per_epoch, 0.08
+
+        def rate(step):
+            done = step / steps
+            return max(1e-3, min((step + 1) / (warm * steps),
+                                 0.5 * (1 + math.cos(math.pi * max(0, done - warm) / (1 - warm)))))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        average = [parameter.detach().clone() for parameter in parameters]
+        first, step, path = 0, 0, os.path.join(o.out, "state.pt")
+        if os.path.exists(path):
+            state = torch.load(path, weights_only=True)
+            model.load_state_dict(state["model"])
+            optimizer.load_state_dict(state["optimizer"])
+            schedule.load_state_dict(state["schedule"])
+            average, first, step = state["average"], state["epoch"], state["step"]
+        drop, began, sum_of_losses = Masks(o.drop, o.seed), time.time(), 0.0
+        for epoch in range(first, o.stop or o.epochs):
+            source = random.Random(f"{o.seed} {epoch}")
+            drop.places = np.random.RandomState([o.seed, epoch])
+            ids = [place[row] for row in self.unmasked(source)]
+            for batch in batches(ids, self.rows, o.batch, source):
+                loss = self.batch_loss(*pad(ids, batch), torch.from_numpy(self.targets[batch]), drop)
+                optimizer.zero_grad()
+                loss.backward()
+                if o.perturb:  # adversarial: once more, with the word embeddings moved up the gradient
+                    weight = model.words.weight
+                    r = weight.grad * (o.perturb / (weight.grad.norm() + 1e-12))
+                    weight.data += r
+                    self.batch_loss(*pad(ids, batch), torch.from_numpy(self.targets[batch]), drop).backward()
+                    weight.data -= r
+                torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+                optimizer.step()
+                schedule.step()
+                step += 1
+                sum_of_losses += loss.item()
+                if step % EMA_EVERY == 0:
+                    kept = min(o.average, (1 + step) / (10 + step)) ** EMA_EVERY
+                    torch._foreach_lerp_(average, [parameter.detach() for parameter in parameters], 1 - kept)
+                if step % 200 == 0:
+                    log(f"{step}/{steps} loss {sum_of_losses / 200:.4f} {time.time() - began:.0f} s")
+                    sum_of_losses = 0.0
+            raw = [parameter.detach().clone() for parameter in parameters]
+            torch._foreach_copy_([parameter.data for parameter in parameters], average)
+            trained = model.words.weight.data
+            self.words[self.trained] = trained
+            model.words.weight.data = self.words
+            self.report(epoch)
+            torch.save(model.state_dict(), os.path.join(o.out, f"weights{epoch + 1}.pt"))
+            model.words.weight.data = trained
+            torch._foreach_copy_([parameter.data for parameter in parameters], raw)
+            torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average,
+                        "schedule": schedule.state_dict(), "epoch": epoch + 1, "step": step}, path + ".new")
+            os.replace(path + ".new", path)
+
+    def report(self, epoch):
+        scores = predict(self.model, self.dev_ids)
+        np.save(os.path.join(self.options.out, f"dev{epoch + 1}.npy"), scores)
+        if len(self.held):
+            np.save(os.path.join(self.options.out, f"held{epoch + 1}.npy"), predict(self.model, self.ids, self.held))
+        truth = self.dev_targets
+        log(f"epoch {epoch + 1}: dev AP {metrics.average_precision(scores, truth).mean():.4f} "
+            f"F1 of halves {metrics.halves_f1(scores, truth):.4f} "
+            f"smoothed {metrics.halves_f1(scores, truth, metrics.smooth_thresholds):.4f} "
+            f"in sample {metrics.f1(scores > metrics.best_thresholds(scores, truth), truth).mean():.4f} "
+            f"at 0.5 {metrics.f1(scores > 0.5, truth).mean():.4f}")
+
+
+if __name__ == "__main__":
+    options = parse()
+    os.makedirs(options.out, exist_ok=True)
+    log(vars(options))
+    Run(options).train()
