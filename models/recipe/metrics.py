@@ -27,7 +27,6 @@ def f1_curves(scores, truth, grid, weights=None):
 
 
 FINE_GRID = np.arange(0.02, 0.96, 0.01)
-CARD_GRID = np.arange(0.05, 0.96, 0.05)
 
 
 def best_thresholds(scores, truth, grid=FINE_GRID):

@@ -46,7 +46,7 @@ def parse():
     add("--rows", type=int, default=0, help="of the train split, from its beginning; 0: all")
     add("--threads", type=int, default=2)
     add("--weight-decay", type=float, default=0.01)
-    add("--perturb", type=float, default=0)
+    add("--perturb", type=float, default=0, help="length of an adversarial step of the word embeddings")
     return parser.parse_args()
 
 
@@ -205,14 +205,15 @@ class Run:
             drop.places = np.random.RandomState([o.seed, epoch])
             ids = [place[row] for row in self.unmasked(source)]
             for batch in batches(ids, self.rows, o.batch, source):
-                loss = self.batch_loss(*pad(ids, batch), torch.from_numpy(self.targets[batch]), drop)
+                given = (*pad(ids, batch), torch.from_numpy(self.targets[batch]), drop)
+                loss = self.batch_loss(*given)
                 optimizer.zero_grad()
                 loss.backward()
                 if o.perturb:  # adversarial: once more, with the word embeddings moved up the gradient
                     weight = model.words.weight
                     r = weight.grad * (o.perturb / (weight.grad.norm() + 1e-12))
                     weight.data += r
-                    self.batch_loss(*pad(ids, batch), torch.from_numpy(self.targets[batch]), drop).backward()
+                    self.batch_loss(*given).backward()
                     weight.data -= r
                 torch.nn.utils.clip_grad_norm_(parameters, 1.0)
                 optimizer.step()
