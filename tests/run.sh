@@ -97,6 +97,17 @@ else
   real_encoder bge-small-en-v1.5 BAAI/bge-small-en-v1.5
 fi
 
+step "the recipe, on a few rows, and its exports in sentence-transformers, optimum and transformers.js"
+if [ "$packages" != full ]; then
+  skip "the recipe" "it takes PyTorch, for which --full is"
+elif ! encoders="$(build/test-release/mien pull sentence-transformers/all-MiniLM-L6-v2 2>/dev/null &&
+  build/test-release/mien pull BAAI/bge-small-en-v1.5 2>/dev/null)"; then
+  skip "the recipe" "its encoders cannot be fetched here"
+else
+  encoders="$(tail -n 1 <<<"$encoders")"
+  tests/recipe/smoke.sh build/test-release/mien "${encoders%/BAAI/*}" build/recipe-venv
+fi
+
 step "fuzzing, a short run of each target"
 if command -v clang >/dev/null && echo 'int LLVMFuzzerTestOneInput(void){return 0;}' |
   clang -fsanitize=fuzzer -x c - -o /dev/null 2>/dev/null; then

@@ -48,6 +48,11 @@ def read_train(folder, n_labels):
     return list(places), np.stack([targets[rows].mean(0) for rows in places.values()])
 
 
+def fold_order(n_rows):
+    """The rows in the order in which folds take turns."""
+    return np.random.RandomState(7).permutation(n_rows)
+
+
 def unmask(text, source: random.Random):
     """`text` with every mask replaced by a word that could have stood there."""
     for mask, words in MASKS.items():

@@ -20,7 +20,7 @@ from encoder import Masks, open_base
 EMA_EVERY = 4  # steps; the average is of weights that hardly differ
 
 
-def parse():
+def parse(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--base", required=True, help="folder of the encoder to begin with")
@@ -36,6 +36,7 @@ def parse():
     add("--drop", type=float, default=0.1)
     add("--average", type=float, default=0.999, help="of weights: what a step keeps")
     add("--max-tokens", type=int, default=64)
+    add("--vocabulary", type=int, default=0, help="entries that are kept; 0: all")
     add("--seed", type=int, default=0)
     add("--fold", type=int, default=-1, help="held out")
     add("--folds", type=int, default=5)
@@ -47,7 +48,7 @@ def parse():
     add("--threads", type=int, default=2)
     add("--weight-decay", type=float, default=0.01)
     add("--perturb", type=float, default=0, help="length of an adversarial step of the word embeddings")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def log(*words):
@@ -114,29 +115,32 @@ class Run:
         self.texts, self.targets = data.read_train(options.data, n_labels)
         if options.rows:
             self.texts, self.targets = self.texts[:options.rows], self.targets[:options.rows]
-        dev_texts, self.dev_targets = data.read(options.data, "dev", n_labels)
+        self.dev_texts, self.dev_targets = data.read(options.data, "dev", n_labels)
         if options.rows:
-            dev_texts, self.dev_targets = dev_texts[:options.rows], self.dev_targets[:options.rows]
+            self.dev_texts = self.dev_texts[:options.rows]
+            self.dev_targets = self.dev_targets[:options.rows]
 
         settings = json.load(open(os.path.join(options.base, "tokenizer.json")))
         settings["padding"] = None
         self.settings, words = vocabulary.extend(settings, self.texts)
+        self.model, self.config = open_base(options.base, options.pooling, n_labels)
+        vocabulary.initialise(self.model.words.weight.data.numpy(), words, Tokenizer.from_str(json.dumps(self.settings)))
+        if options.vocabulary:
+            self.settings, kept = vocabulary.prune(self.settings, self.texts, options.vocabulary)
+            self.model.words = torch.nn.Embedding.from_pretrained(self.model.words.weight.data[kept], freeze=False)
         self.tokenizer = Tokenizer.from_str(json.dumps(self.settings))
         self.tokenizer.enable_truncation(options.max_tokens)
-        self.model, self.config = open_base(options.base, options.pooling, n_labels)
-        vocabulary.initialise(self.model.words.weight.data.numpy(), words, self.tokenizer)
         rate = self.targets.mean(0).clip(1e-4)
         self.model.head.bias.data = torch.tensor(np.log(rate / (1 - rate)), dtype=torch.float32)
         torch.nn.init.normal_(self.model.head.weight, std=0.02)
 
         self.ids = self.encode(self.texts)
-        self.dev_ids = self.encode(dev_texts)
+        self.dev_ids = self.encode(self.dev_texts)
         self.trained = self.trained_ids()
         self.masked = [row for row, text in enumerate(self.texts) if data.has_mask(text)]
         self.rows, self.held = np.arange(len(self.texts)), np.zeros(0, int)
         if options.fold >= 0:
-            order = np.random.RandomState(7).permutation(len(self.texts))
-            self.held = np.sort(order[options.fold::options.folds])
+            self.held = np.sort(data.fold_order(len(self.texts))[options.fold::options.folds])
             self.rows = np.setdiff1d(self.rows, self.held)
         self.weight = None
         if options.positives:

@@ -2,6 +2,7 @@
 """BERT's vocabulary with emoji and GoEmotions' masks in its [unused] places, and smaller ones for smaller models."""
 import collections
 import copy
+import json
 import unicodedata
 
 import numpy as np
@@ -64,3 +65,46 @@ def initialise(embeddings, words, tokenizer: Tokenizer):
     for id, description in words.items():
         ids = [i for i in tokenizer.encode(description, add_special_tokens=False).ids if i != unknown]
         embeddings[id] = np.mean([embeddings[i] for i in ids], axis=0) if ids else embeddings[unknown]
+
+
+def piece_shares(settings, texts):
+    """{entry: share of pieces}: the mean of its share in `texts` and in English, word by word as often as it is used."""
+    from wordfreq import get_frequency_dict
+    tokenizer = Tokenizer.from_str(json.dumps(settings))
+    shares = collections.Counter()
+    words = get_frequency_dict("en", "large")
+    for pieces_of, weights in ((texts, [1.0] * len(texts)), (list(words), list(words.values()))):
+        counts = collections.Counter()
+        for encoding, weight in zip(tokenizer.encode_batch(pieces_of, add_special_tokens=False), weights):
+            for piece in encoding.tokens:
+                counts[piece] += weight
+        total = sum(counts.values())
+        for piece, count in counts.items():
+            shares[piece] += count / total / 2
+    return shares
+
+
+def is_basic(entry, added):
+    """What stays however rare it is: special tokens, emoji, and single characters of Latin script and punctuation."""
+    bare = entry.removeprefix("##")
+    if entry in added or (len(bare) == 1 and is_symbol(bare)):
+        return True
+    return len(bare) == 1 and (ord(bare) < 0x250 or 0x2010 <= ord(bare) < 0x2070 or ord(bare) == 0x20AC)
+
+
+def prune(settings, texts, size):
+    """A tokenizer.json's object with the `size` entries that English needs most, numbered anew, and their old ids in order."""
+    settings = copy.deepcopy(settings)
+    vocabulary = settings["model"]["vocab"]
+    added = {token["content"] for token in settings["added_tokens"]}
+    shares = piece_shares(settings, texts)
+    basic = [entry for entry in vocabulary if is_basic(entry, added)]
+    others = sorted(set(vocabulary) - set(basic), key=lambda entry: (-shares[entry], vocabulary[entry]))
+    kept = sorted(basic + others[:size - len(basic)], key=vocabulary.get)
+    old_ids = [vocabulary[entry] for entry in kept]
+    settings["model"]["vocab"] = {entry: id for id, entry in enumerate(kept)}
+    for token in settings["added_tokens"]:
+        token["id"] = settings["model"]["vocab"][token["content"]]
+    for token in settings["post_processor"]["special_tokens"].values():  # TemplateProcessing's
+        token["ids"] = [settings["model"]["vocab"][entry] for entry in token["tokens"]]
+    return settings, old_ids

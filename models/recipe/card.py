@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+A model's metrics.json and README.md, from what make.py left and one look at the test split, which it writes down in looks.tsv.
+"""
+import argparse
+import datetime
+import hashlib
+import json
+import os
+import random
+import shutil
+
+import numpy as np
+
+import metrics
+import readme
+import scoring
+import swaps
+import texts as data
+from export import write_json
+
+CARD_GRID = np.arange(1, 20) * 0.05  # of the published way to tune on test
+SAMPLES = 1000
+
+
+def prf(given, truth):
+    both, n_given, support = (given * truth).sum(0), given.sum(0), truth.sum(0)
+    return both / np.maximum(n_given, 1), both / np.maximum(support, 1), metrics.f1(given, truth)
+
+
+def summary(given, truth):
+    parts, weights = prf(given, truth), truth.sum(0) / truth.sum()
+    names = ("precision", "recall", "f1")
+    macro = {f"macro_{name}": float(part.mean()) for name, part in zip(names, parts)}
+    weighted = {f"weighted_{name}": float(part @ weights) for name, part in zip(names, parts)}
+    return {**macro, **weighted}
+
+
+def intervals(given, truth, source):
+    """Of macro F1 and of every label's F1: where 95% of bootstrap samples are."""
+    found = np.zeros((SAMPLES, truth.shape[1]))
+    for sample in found:
+        rows = source.randint(0, len(truth), len(truth))
+        sample[:] = metrics.f1(given[rows], truth[rows])
+    macro = np.percentile(found.mean(1), [2.5, 97.5])
+    return macro.tolist(), np.percentile(found, [2.5, 97.5], axis=0).T.tolist()
+
+
+class Card:
+    def __init__(self, options):
+        self.options = options
+        self.labels = data.read_labels(options.data)
+        self.texts, self.truth = data.read(options.data, "test", len(self.labels))
+        self.folder = os.path.join(options.out, options.name)
+        self.pack = os.path.join(self.folder, "model.safetensors")
+        with open(os.path.join(self.folder, "thresholds.json"), encoding="utf-8") as file:
+            by_name = json.load(file)
+        self.thresholds = np.array([by_name[name] for name in self.labels])
+        with open(os.path.join(self.folder, "dev.json"), encoding="utf-8") as file:
+            self.dev = json.load(file)
+        self.source = np.random.RandomState(0)
+
+    def score(self, texts, *model):
+        return scoring.label(self.options.mien, model or ("--model", self.pack), texts, self.labels)
+
+    def protocols(self, scores, truth):
+        on_test = metrics.best_thresholds(scores, truth, CARD_GRID)
+        return {"tuned_on_dev": summary(scores > self.thresholds, truth), "tuned_on_test": summary(scores > on_test, truth),
+                "fixed_0.5": summary(scores > 0.5, truth)}
+
+    def per_label(self, scores):
+        given = (scores > self.thresholds).astype(float)
+        macro, each = intervals(given, self.truth, self.source)
+        rows = zip(self.labels, *prf(given, self.truth), each, self.truth.sum(0), self.thresholds,
+                   metrics.average_precision(scores, self.truth))
+        return macro, {name: {"precision": float(p), "recall": float(r), "f1": float(f), "f1_interval": interval,
+                              "support": int(n), "threshold": float(t), "average_precision": float(ap)}
+                       for name, p, r, f, interval, n, t, ap in rows}
+
+    def seeds(self):
+        found = []
+        for name in sorted(os.listdir(self.options.out)):
+            if not name.startswith(self.options.name + "-seed"):
+                continue
+            one = Card(argparse.Namespace(**{**vars(self.options), "name": name}))
+            found.append({**one.identity(), "dev": one.dev, **one.protocols(one.score(self.texts), self.truth)})
+        return found
+
+    def identity(self):
+        with open(self.pack, "rb") as file:
+            digest = hashlib.sha256(file.read()).hexdigest()
+        return {"model": self.options.name, "sha256": digest, "bytes": os.path.getsize(self.pack)}
+
+    def demasked(self):
+        """Macro F1 where masks are words, and on the rows that have masks: with them and with words."""
+        source = random.Random(0)
+        rows = [row for row, text in enumerate(self.texts) if data.has_mask(text)]
+        words = list(self.texts)
+        for row in rows:
+            words[row] = data.unmask(words[row], source)
+        given = [self.score(texts) > self.thresholds for texts in (self.texts, words)]
+        f1 = [[float(metrics.f1(g[part], self.truth[part]).mean()) for g in given] for part in (slice(None), rows)]
+        changed = (given[0][rows] != given[1][rows]).any(1).mean()
+        return {"rows": len(rows), "macro_f1": {"masks": f1[0][0], "words": f1[0][1]},
+                "macro_f1_of_those_rows": {"masks": f1[1][0], "words": f1[1][1]}, "rows_with_other_labels": float(changed)}
+
+    def swapped(self):
+        """Of every kind of swap: how far scores move within a sentence, and what moves most."""
+        given = swaps.sentences()
+        scores, found = self.score([sentence for *_, sentence in given]), {}
+        for kind in swaps.TERMS:
+            spreads, worst, differing, pairs = [], (0, None), 0, 0
+            for template in swaps.SENTENCES[kind]:
+                rows = [row for row, of in enumerate(given) if of[0] == kind and of[1] == template]
+                part = scores[rows]
+                spread = part.max(0) - part.min(0)
+                spreads.append(spread.mean())
+                label = int(spread.argmax())
+                if spread[label] > worst[0]:
+                    low, high = rows[int(part[:, label].argmin())], rows[int(part[:, label].argmax())]
+                    worst = (float(spread[label]), {"label": self.labels[label], "least": [given[low][3], float(scores[low, label])],
+                                                    "most": [given[high][3], float(scores[high, label])]})
+                labels = part > self.thresholds
+                common = labels.mean(0) > 0.5
+                differing += int((labels != common).any(1).sum())
+                pairs += len(rows)
+            found[kind] = {"mean_range": float(np.mean(spreads)), "share_with_other_labels": differing / pairs,
+                           "most": {"range": worst[0], **(worst[1] or {})}}
+        return found
+
+    def examples(self, scores):
+        """Rows where the model is surest of labels that are all right, and of one that is wrong."""
+        given = scores > self.thresholds
+        crude = [self.labels.index(name) for name in ("anger", "annoyance", "disgust")]
+        tame = [row for row, text in enumerate(self.texts) if 20 <= len(text) <= 90 and not data.has_mask(text)
+                and not given[row, crude].any() and not self.truth[row, crude].any()]
+        right = [row for row in tame if (given[row] == (self.truth[row] > 0)).all()]
+        wrong = [row for row in tame if given[row].any() and not (given[row] & (self.truth[row] > 0)).any()]
+        surest = lambda rows: sorted(rows, key=lambda row: -scores[row].max())
+        chosen, seen = [], set()
+        for row in surest(right):
+            label = int(scores[row].argmax())
+            if label not in seen:
+                seen.add(label)
+                chosen.append(row)
+        return [[self.example(row, scores[row], given[row]) for row in rows] for rows in (chosen[:8], surest(wrong)[:8])]
+
+    def example(self, row, scores, given):
+        names = lambda flags: [self.labels[i] for i in np.flatnonzero(flags)]
+        return {"text": self.texts[row], "model": names(given), "raters": names(self.truth[row]), "score": float(scores.max())}
+
+    def measure(self):
+        scores = self.score(self.texts)
+        folder = os.path.join(self.folder, "sentence-transformers")
+        plain = self.score(self.texts, "--encoder", folder, "--head", os.path.join(folder, "head"))
+        macro, per_label = self.per_label(scores)
+        right, wrong = self.examples(scores)
+        return {
+            **self.identity(), "split": "test",
+            "rows": len(self.texts), **self.protocols(scores, self.truth), "tuned_on_dev_macro_f1_interval": macro,
+            "mean_average_precision": float(metrics.average_precision(scores, self.truth).mean()),
+            "calibration_error": float(metrics.calibration_error(scores, self.truth)), "dev": self.dev,
+            "float32": self.protocols(plain, self.truth),
+            "int8_labels_as_float32": float(((scores > self.thresholds) == (plain > self.thresholds)).mean()),
+            "seeds": self.seeds(), "demasked": self.demasked(), "swaps": self.swapped(),
+            "examples": {"right": right, "wrong": wrong}, "per_label": per_label,
+        }
+
+
+def look(path, found):
+    """Appends a line a pack that was scored on test: nobody looks at it without a trace."""
+    is_new = not os.path.exists(path)
+    with open(path, "a", encoding="utf-8") as file:
+        if is_new:
+            file.write("date\tpack\tsha256\tdev macro F1\ttest, tuned on dev\ttest, tuned on test\n")
+        for of in (*found["seeds"], found):
+            file.write(f"{datetime.date.today()}\t{of['model']}\t{of['sha256'][:16]}\t{of['dev']['macro_f1']:.4f}\t"
+                       f"{of['tuned_on_dev']['macro_f1']:.4f}\t{of['tuned_on_test']['macro_f1']:.4f}\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--name", required=True, help="goemotions-small or goemotions-tiny")
+    add("--data", required=True, help="folder of GoEmotions' splits")
+    add("--out", required=True, help="make.py's")
+    add("--mien", required=True, help="the command")
+    add("--models", required=True, help="folder in which the model's folder is written")
+    add("--looks", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "looks.tsv"), help="the log of looks")
+    options = parser.parse_args()
+    card = Card(options)
+    found = card.measure()
+    look(options.looks, found)
+    target = os.path.join(options.models, options.name)
+    write_json(found, target, "metrics.json")
+    for file in ("model.safetensors", "thresholds.json"):
+        shutil.copy(os.path.join(card.folder, file), target)
+    readme.write(os.path.join(target, "README.md"), found, readme.read_config(card.pack))
+
+
+if __name__ == "__main__":
+    main()
