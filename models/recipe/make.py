@@ -29,14 +29,14 @@ FOLDS, SEEDS = 5, (0, 1, 2)
 TEACHERS = (L6, BGE)
 STUDENT = ["--soft-weight", "0.7"]
 MODELS = {
-    "goemotions-small": (BGE, []),
-    "goemotions-tiny": (L6, ["--vocabulary", "8192"]),
+    "goemotions-small": (BGE, ["--epochs", "3", "--stop", "0"]),
+    "goemotions-tiny": (L6, ["--epochs", "4", "--vocabulary", "8192"]),
 }
 
 
 def last_epoch(settings):
     named = dict(zip(settings[::2], settings[1::2]))
-    return int(named.get("--stop", named["--epochs"]))
+    return int(named.get("--stop", 0)) or int(named["--epochs"])
 
 
 class Maker:
@@ -162,8 +162,8 @@ def main():
     add("--smoke", action="store_true", help="a few rows, one epoch: to see that everything works")
     maker = Maker(parser.parse_args())
     maker.teach()
+    maker.run_all([run for name in MODELS for run in maker.students(name)])
     for name in MODELS:
-        maker.run_all(maker.students(name))
         maker.finish(name)
 
 
