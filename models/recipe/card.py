@@ -55,7 +55,7 @@ class Card:
         self.pack = os.path.join(self.folder, "model.safetensors")
         with open(os.path.join(self.folder, "thresholds.json"), encoding="utf-8") as file:
             by_name = json.load(file)
-        self.thresholds = np.array([by_name[name] for name in self.labels])
+        self.thresholds = np.array([by_name[name] for name in self.labels], np.float32)  # as they are compared
         with open(os.path.join(self.folder, "dev.json"), encoding="utf-8") as file:
             self.dev = json.load(file)
         self.source = np.random.RandomState(0)
