@@ -79,11 +79,10 @@ class Card:
 
     def seeds(self):
         found = []
-        for name in sorted(os.listdir(self.options.out)):
-            if not name.startswith(self.options.name + "-seed"):
-                continue
+        for name in self.dev["seeds"]:
             one = Card(argparse.Namespace(**{**vars(self.options), "name": name}))
-            found.append({**one.identity(), "dev": one.dev, **one.protocols(one.score(self.texts), self.truth)})
+            found.append({**one.identity(), "dev_macro_f1": one.dev["macro_f1"],
+                          **one.protocols(one.score(self.texts), self.truth)})
         return found
 
     def identity(self):
@@ -97,7 +96,7 @@ class Card:
         rows = [row for row, text in enumerate(self.texts) if data.has_mask(text)]
         words = list(self.texts)
         for row in rows:
-            words[row] = data.unmask(words[row], source)
+            words[row] = data.unmask(words[row], source, data.TEST_MASKS)
         given = [self.score(texts) > self.thresholds for texts in (self.texts, words)]
         f1 = [[float(metrics.f1(g[part], self.truth[part]).mean()) for g in given] for part in (slice(None), rows)]
         changed = (given[0][rows] != given[1][rows]).any(1).mean()
@@ -105,28 +104,26 @@ class Card:
                 "macro_f1_of_those_rows": {"masks": f1[1][0], "words": f1[1][1]}, "rows_with_other_labels": float(changed)}
 
     def swapped(self):
-        """Of every kind of swap: how far scores move within a sentence, and what moves most."""
-        given = swaps.sentences()
-        scores, found = self.score([sentence for *_, sentence in given]), {}
-        for kind in swaps.TERMS:
-            spreads, worst, differing, pairs = [], (0, None), 0, 0
-            for template in swaps.SENTENCES[kind]:
-                rows = [row for row, of in enumerate(given) if of[0] == kind and of[1] == template]
-                part = scores[rows]
-                spread = part.max(0) - part.min(0)
-                spreads.append(spread.mean())
-                label = int(spread.argmax())
-                if spread[label] > worst[0]:
-                    low, high = rows[int(part[:, label].argmin())], rows[int(part[:, label].argmax())]
-                    worst = (float(spread[label]), {"label": self.labels[label], "least": [given[low][3], float(scores[low, label])],
-                                                    "most": [given[high][3], float(scores[high, label])]})
-                labels = part > self.thresholds
-                common = labels.mean(0) > 0.5
-                differing += int((labels != common).any(1).sum())
-                pairs += len(rows)
-            found[kind] = {"mean_range": float(np.mean(spreads)), "share_with_other_labels": differing / pairs,
-                           "most": {"range": worst[0], **(worst[1] or {})}}
-        return found
+        """Of every kind: how far scores are from their group's mean, of the label where they are farthest; the widest pair."""
+        found, groups = {}, swaps.groups()
+        scores = self.score([sentence for _, sentences in groups for sentence in sentences])
+        at = 0
+        for kind, sentences in groups:
+            part = scores[at:at + len(sentences)]
+            at += len(sentences)
+            given = part > self.thresholds
+            of = found.setdefault(kind, {"distances": [], "other_labels": [], "widest": {"range": -1.0}})
+            of["distances"].append(float(abs(part - part.mean(0)).mean(0).max()))
+            of["other_labels"] += (given != given[0]).any(1).tolist()[1:]
+            ranges = part.max(0) - part.min(0)
+            label = int(ranges.argmax())
+            if ranges[label] > of["widest"]["range"]:
+                least, most = int(part[:, label].argmin()), int(part[:, label].argmax())
+                of["widest"] = {"range": float(ranges[label]), "label": self.labels[label],
+                                "least": [sentences[least], float(part[least, label])],
+                                "most": [sentences[most], float(part[most, label])]}
+        return {kind: {"mean_distance": float(np.mean(of["distances"])), "share_with_other_labels": float(np.mean(of["other_labels"])),
+                       "widest": of["widest"]} for kind, of in found.items()}
 
     def examples(self, scores):
         """Rows where the model is surest of labels that are all right, and of one that is wrong."""
@@ -151,31 +148,36 @@ class Card:
 
     def measure(self):
         scores = self.score(self.texts)
+        before = metrics.sigmoid((metrics.logit(scores) - self.dev["offsets"]) / np.array(self.dev["slopes"]))
         folder = os.path.join(self.folder, "sentence-transformers")
         plain = self.score(self.texts, "--encoder", folder, "--head", os.path.join(folder, "head"))
         macro, per_label = self.per_label(scores)
         right, wrong = self.examples(scores)
         return {
-            **self.identity(), "split": "test",
-            "rows": len(self.texts), **self.protocols(scores, self.truth), "tuned_on_dev_macro_f1_interval": macro,
+            **self.identity(), "split": "test", "rows": len(self.texts), **self.protocols(scores, self.truth),
+            "tuned_on_dev_macro_f1_interval": macro,
             "mean_average_precision": float(metrics.average_precision(scores, self.truth).mean()),
-            "calibration_error": float(metrics.calibration_error(scores, self.truth)), "dev": self.dev,
-            "float32": self.protocols(plain, self.truth),
+            "calibration_error": {"before": float(metrics.calibration_error(before, self.truth)),
+                                  "after": float(metrics.calibration_error(scores, self.truth))},
+            "dev_macro_f1": self.dev["macro_f1"], "dev_average_precision": self.dev["average_precision"],
+            "float32": {**self.protocols(plain, self.truth),
+                        "mean_average_precision": float(metrics.average_precision(plain, self.truth).mean())},
             "int8_labels_as_float32": float(((scores > self.thresholds) == (plain > self.thresholds)).mean()),
             "seeds": self.seeds(), "demasked": self.demasked(), "swaps": self.swapped(),
             "examples": {"right": right, "wrong": wrong}, "per_label": per_label,
         }
 
 
-def look(path, found):
-    """Appends a line a pack that was scored on test: nobody looks at it without a trace."""
-    is_new = not os.path.exists(path)
+def look(path, rows):
+    """Appends lines to the log of looks at test: date, pack, sha256, macro F1 on dev, on test tuned on dev, tuned on test."""
     with open(path, "a", encoding="utf-8") as file:
-        if is_new:
-            file.write("date\tpack\tsha256\tdev macro F1\ttest, tuned on dev\ttest, tuned on test\n")
-        for of in (*found["seeds"], found):
-            file.write(f"{datetime.date.today()}\t{of['model']}\t{of['sha256'][:16]}\t{of['dev']['macro_f1']:.4f}\t"
-                       f"{of['tuned_on_dev']['macro_f1']:.4f}\t{of['tuned_on_test']['macro_f1']:.4f}\n")
+        for row in rows:
+            file.write("\t".join([str(datetime.date.today()), *row]) + "\n")
+
+
+def figures_of(found):
+    return [found["model"], found["sha256"][:16], *(f"{value:.4f}" for value in (
+        found["dev_macro_f1"], found["tuned_on_dev"]["macro_f1"], found["tuned_on_test"]["macro_f1"]))]
 
 
 def main():
@@ -189,8 +191,10 @@ def main():
     add("--looks", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "looks.tsv"), help="the log of looks")
     options = parser.parse_args()
     card = Card(options)
+    # Written first: nobody looks at test without a trace.
+    look(options.looks, [[options.name, card.identity()["sha256"][:16], f"{card.dev['macro_f1']:.4f}", "opened", "opened"]])
     found = card.measure()
-    look(options.looks, found)
+    look(options.looks, [figures_of(of) for of in (*found["seeds"], found)])
     target = os.path.join(options.models, options.name)
     write_json(found, target, "metrics.json")
     for file in ("model.safetensors", "thresholds.json"):

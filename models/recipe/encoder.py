@@ -84,7 +84,7 @@ class Layer(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Token ids to logits. `used` are the ids whose embeddings are trained; forward takes places in it."""
+    """Token ids [N, tokens] and their mask to logits [N, labels]."""
 
     def __init__(self, config, pooling, n_labels):
         super().__init__()
@@ -110,6 +110,12 @@ class Classifier(nn.Module):
 
     def forward(self, ids, mask, drop=lambda x: x):
         return self.head(drop(self.embed(ids, mask, drop)))
+
+    def calibrate(self, slopes, offsets):
+        """A label's logit becomes its slope times what it was, and its offset."""
+        slopes, offsets = torch.from_numpy(slopes).float(), torch.from_numpy(offsets).float()
+        self.head.weight.data = self.head.weight.data * slopes[:, None]
+        self.head.bias.data = self.head.bias.data * slopes + offsets
 
     # ---- Hugging Face's names ----
 

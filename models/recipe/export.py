@@ -133,8 +133,11 @@ def write_tokenizer(folder, settings, max_tokens):
                folder, "tokenizer_config.json")
 
 
-def write_folders(out, model, config, settings, labels, thresholds, max_tokens):
-    """`out`/sentence-transformers with head/model.onnx and head/thresholds.json, and `out`/transformers."""
+MAX_TOKENS = 512  # as many positions as BERT has, though training sees 64
+
+
+def write_folders(out, model, config, settings, labels, max_tokens=MAX_TOKENS):
+    """`out`/sentence-transformers with head/model.onnx, and `out`/transformers; thresholds.json is still to come."""
     weights = model.weights()
     head_weights, head_bias = model.head.weight.detach().numpy(), model.head.bias.detach().numpy()
     config = {"architectures": ["BertModel"], "model_type": "bert", "hidden_act": "gelu",
@@ -157,7 +160,6 @@ def write_folders(out, model, config, settings, labels, thresholds, max_tokens):
                 "pooling_mode_mean_sqrt_len_tokens": False}, folder, "1_Pooling", "config.json")
     write_json({"max_seq_length": max_tokens, "do_lower_case": False}, folder, "sentence_bert_config.json")
     write_head(os.path.join(folder, "head", "model.onnx"), labels, head_weights, head_bias)
-    write_json(dict(zip(labels, map(float, thresholds))), folder, "head", "thresholds.json")
 
     folder = os.path.join(out, "transformers")
     shutil.rmtree(folder, ignore_errors=True)
@@ -167,5 +169,4 @@ def write_folders(out, model, config, settings, labels, thresholds, max_tokens):
                 # There is one file of weights, in float32; transformers.js would ask for a quantised one in browsers.
                 "transformers.js_config": {"dtype": "fp32"}}, folder, "config.json")
     write_tokenizer(folder, settings, max_tokens)
-    write_json(dict(zip(labels, map(float, thresholds))), folder, "thresholds.json")
     write_classifier(os.path.join(folder, "onnx", "model.onnx"), weights, head_weights, head_bias, config, model.pooling)

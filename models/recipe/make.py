@@ -7,7 +7,6 @@ import argparse
 import concurrent.futures
 import json
 import os
-import shutil
 import subprocess
 import sys
 
@@ -18,7 +17,7 @@ import export
 import metrics
 import scoring
 import texts as data
-from train import Run, parse, predict
+from train import Run, claim, parse, predict, read_splits
 
 L6, BGE = "sentence-transformers/all-MiniLM-L6-v2", "BAAI/bge-small-en-v1.5"
 SETTINGS = {
@@ -34,11 +33,6 @@ MODELS = {
 }
 
 
-def last_epoch(settings):
-    named = dict(zip(settings[::2], settings[1::2]))
-    return int(named.get("--stop", 0)) or int(named["--epochs"])
-
-
 class Maker:
     def __init__(self, options):
         self.options = options
@@ -51,56 +45,61 @@ class Maker:
     def path(self, *names):
         return os.path.join(self.options.out, *names)
 
-    def arguments(self, name, base, settings):
-        found = ["--base", os.path.join(self.options.encoders, base), "--data", self.options.data,
-                 "--out", self.path("runs", name), "--threads", "1", *SETTINGS[base], *settings, *self.smoke]
-        return found
+    def options_of(self, name, base, settings):
+        return parse(["--base", os.path.join(self.options.encoders, base), "--data", self.options.data,
+                      "--out", self.path("runs", name), "--threads", "1", *SETTINGS[base], *settings, *self.smoke])
 
-    def epoch(self, base, settings):
-        return last_epoch([*SETTINGS[base], *settings, *self.smoke])
+    def result(self, run, what):
+        """A file of a run's last epoch, as dev3.npy."""
+        options, (stem, ending) = self.options_of(*run), what.split(".")
+        return os.path.join(options.out, f"{stem}{options.stop or options.epochs}.{ending}")
 
-    def run(self, name, base, settings):
+    def run(self, *run):
         """train.py, unless its last epoch is there."""
-        if os.path.exists(self.path("runs", name, f"weights{self.epoch(base, settings)}.pt")):
+        options = self.options_of(*run)
+        claim(options)
+        if os.path.exists(self.result(run, "weights.pt")):
             return
-        os.makedirs(self.path("runs", name), exist_ok=True)
-        with open(self.path("runs", name, "log"), "a", encoding="utf-8") as log:
-            script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "train.py")
-            code = subprocess.run([sys.executable, script, *self.arguments(name, base, settings)], stdout=log,
-                                  stderr=subprocess.STDOUT, check=False).returncode
+        arguments = [text for name, value in vars(options).items() for text in ("--" + name.replace("_", "-"), str(value))]
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "train.py")
+        with open(os.path.join(options.out, "log"), "a", encoding="utf-8") as log:
+            code = subprocess.run([sys.executable, script, *arguments], stdout=log, stderr=subprocess.STDOUT,
+                                  check=False).returncode
         if code:
-            sys.exit(f"{log.name}: training ended with status {code}")
-        print(f"trained {name}", flush=True)
+            raise SystemExit(f"{log.name}: training ended with status {code}")
+        print(f"trained {run[0]}", flush=True)
 
     def run_all(self, runs):
         with concurrent.futures.ThreadPoolExecutor(self.options.jobs) as pool:
-            for job in [pool.submit(self.run, *run) for run in runs]:
-                job.result()
+            jobs = [pool.submit(self.run, *run) for run in runs]
+            try:
+                for job in concurrent.futures.as_completed(jobs):
+                    job.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     # ---- Teachers ----
 
     def teach(self):
         """Writes what the teachers say of every train text that was held out, and how often they give a label."""
-        runs = [(f"{base.split('/')[1]}-fold{fold}", base, ["--fold", str(fold), "--folds", str(self.folds),
-                                                            "--seed", str(10 * place + fold)])
-                for place, base in enumerate(TEACHERS, 1) for fold in range(self.folds)]
-        self.run_all(runs)
-        reader = Run(parse(self.arguments(*runs[0])))
-        order, held, dev = data.fold_order(len(reader.texts)), [], []
-        for base in TEACHERS:
-            scores = np.zeros_like(reader.targets)
-            for fold in range(self.folds):
-                folder = self.path("runs", f"{base.split('/')[1]}-fold{fold}")
-                epoch = self.epoch(base, [])
-                scores[np.sort(order[fold::self.folds])] = np.load(os.path.join(folder, f"held{epoch}.npy"))
-                dev.append(np.load(os.path.join(folder, f"dev{epoch}.npy")))
-            held.append(scores)
-        soft = metrics.sigmoid(np.mean([metrics.logit(scores) for scores in held], axis=0)).astype(np.float32)
+        runs = {base: [(f"{base.split('/')[1]}-fold{fold}", base, ["--fold", str(fold), "--folds", str(self.folds),
+                                                                   "--seed", str(10 * place + fold)])
+                       for fold in range(self.folds)] for place, base in enumerate(TEACHERS, 1)}
+        self.run_all([run for of_base in runs.values() for run in of_base])
+        _, targets, _, dev_targets = read_splits(self.options_of(*runs[L6][0]))
+        logits, rates = [], []
+        for of_base in runs.values():
+            scores = np.zeros_like(targets)
+            for fold, run in enumerate(of_base):
+                scores[data.held_out(len(targets), fold, self.folds)] = np.load(self.result(run, "held.npy"))
+            dev = [np.load(self.result(run, "dev.npy")) for run in of_base]
+            logits.append(metrics.logit(scores))
+            rates.append(metrics.positive_rates(scores, targets, dev, dev_targets))
+        soft = metrics.sigmoid(np.mean(logits, axis=0)).astype(np.float32)
         np.save(self.path("soft.npy"), soft)
-        rates = np.mean([metrics.positive_rates(scores, reader.targets, dev[i * self.folds:(i + 1) * self.folds],
-                                                reader.dev_targets) for i, scores in enumerate(held)], axis=0)
-        np.save(self.path("rates.npy"), rates)
-        print(f"teachers: out-of-fold AP {metrics.average_precision(soft, reader.targets > 0.5).mean():.4f}", flush=True)
+        np.save(self.path("rates.npy"), np.mean(rates, axis=0))
+        print(f"teachers: out-of-fold AP {metrics.average_precision(soft, targets > 0.5).mean():.4f}", flush=True)
 
     # ---- Students ----
 
@@ -112,43 +111,39 @@ class Maker:
     def finish(self, name):
         """Folders and packs of each seed (`name`-seedS) and of the mean of their weights (`name`), calibrated on dev."""
         runs = self.students(name)
-        run, states = Run(parse(self.arguments(*runs[0]))), []
-        for run_name, base, settings in runs:
-            file = self.path("runs", run_name, f"weights{self.epoch(base, settings)}.pt")
-            states.append(torch.load(file, weights_only=True))
-            self.export(run, run_name, states[-1])
-        self.export(run, name, {key: sum(state[key] for state in states) / len(states) for key in states[0]})
+        reader, states = Run(self.options_of(*runs[0])), []
+        for run in runs:
+            states.append(torch.load(self.result(run, "weights.pt"), weights_only=True))
+            self.export(reader, run[0], states[-1], [])
+        mean = {key: sum(state[key] for state in states) / len(states) for key in states[0]}
+        self.export(reader, name, mean, [run[0] for run in runs])
 
-    def export(self, run, name, state):
-        out, model, truth = self.path(name), run.model, run.dev_targets
+    def export(self, reader, name, state, seeds):
+        """`seeds`: the names of the models whose mean this is."""
+        out, model, truth = self.path(name), reader.model, reader.dev_targets
         model.load_state_dict(state)
-        scores = predict(model, run.dev_ids)
-        slopes, offsets = metrics.calibration(scores, truth)
-        model.head.weight.data *= torch.from_numpy(slopes[:, None]).float()
-        model.head.bias.data = model.head.bias.data * torch.from_numpy(slopes).float() + torch.from_numpy(offsets).float()
-        write = lambda thresholds: export.write_folders(out, model, run.config, run.settings, self.labels, thresholds, 512)
-        write(np.full(len(self.labels), 0.5))
-        self.pack(out)
-        # Thresholds are those of the scores that int8 gives.
-        calibrated = self.label(out, run.dev_texts)
-        thresholds = np.round(metrics.thresholds_at(calibrated, np.load(self.path("rates.npy"))), 4).clip(0.01, 0.99)
-        write(thresholds)
-        self.pack(out)
-        shutil.copy(os.path.join(out, "sentence-transformers", "head", "thresholds.json"), out)
-        figures = {"average_precision": float(metrics.average_precision(calibrated, truth).mean()),
-                   "macro_f1": float(metrics.f1(calibrated > thresholds, truth).mean()),
-                   "calibration_error": [float(metrics.calibration_error(x, truth)) for x in (scores, calibrated)]}
-        export.write_json(figures, out, "dev.json")
-        print(name, "on dev:", figures, flush=True)
-
-    def pack(self, out):
+        slopes, offsets = metrics.calibration(predict(model, reader.dev_ids), truth)
+        model.calibrate(slopes, offsets)
+        export.write_folders(out, model, reader.config, reader.settings, self.labels)
         folder = os.path.join(out, "sentence-transformers")
-        subprocess.run([self.options.mien, "pack", "--quiet", "--encoder", folder, "--head", os.path.join(folder, "head"),
-                        "--dtype", "int8", "--license", "apache-2.0", "-o", os.path.join(out, "model.safetensors")],
-                       check=True)
-
-    def label(self, out, texts):
-        return scoring.label(self.options.mien, ["--model", os.path.join(out, "model.safetensors")], texts, self.labels)
+        head = os.path.join(folder, "head")
+        # Thresholds are those of the scores that int8 gives.
+        whole = ["--encoder", folder, "--head", head, "--dtype", "int8"]
+        scores = scoring.label(self.options.mien, whole + ["--threshold", "0.5"], reader.dev_texts, self.labels)
+        thresholds = np.round(metrics.thresholds_at(scores, np.load(self.path("rates.npy"))), 4).clip(0.01, 0.99)
+        for target in (head, os.path.join(out, "transformers"), out):
+            export.write_json(dict(zip(self.labels, thresholds.tolist())), target, "thresholds.json")
+        pack = os.path.join(out, "model.safetensors")
+        subprocess.run([self.options.mien, "pack", "--quiet", *whole, "--license", "apache-2.0", "-o", pack], check=True)
+        packed = scoring.label(self.options.mien, ["--model", pack], reader.dev_texts, self.labels)
+        if not np.array_equal(packed, scores):
+            raise SystemExit(f"{pack}: expected the scores that thresholds were set on, found others")
+        figures = {"average_precision": float(metrics.average_precision(scores, truth).mean()),
+                   "macro_f1": float(metrics.f1(scores > thresholds.astype(np.float32), truth).mean()),
+                   "slopes": slopes.tolist(), "offsets": offsets.tolist(), "seeds": seeds}
+        export.write_json(figures, out, "dev.json")
+        print(f"{name} on dev: average precision {figures['average_precision']:.4f}, "
+              f"macro F1 {figures['macro_f1']:.4f}", flush=True)
 
 
 def main():

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
+    return np.exp(-np.logaddexp(0, -np.asarray(x, np.float64)))
 
 
 def logit(probability):
@@ -71,18 +71,22 @@ def halves_f1(scores, truth, tune=best_thresholds, repeats=10, seed=1):
     return float(np.mean(found))
 
 
-def positive_rates(held, truth, dev, dev_truth, target=0.35, prior=20.0, dev_weight=1.0):
+TARGET, PRIOR, DEV_WEIGHT = 0.35, 20.0, 3.0
+
+
+def positive_rates(held, truth, dev, dev_truth):
     """
-    Per label, how many dev rows are to get it: thresholds where F1 is highest on out-of-fold scores and dev together, drawn
-    towards one threshold for all where positives are few, applied to the folds' dev scores [folds, N, labels].
+    Per label, the share of dev rows that are to get it: thresholds where F1 is highest on out-of-fold scores and dev
+    together (a dev row counts as DEV_WEIGHT), drawn towards TARGET as if by PRIOR positives, applied to the folds' dev
+    scores [folds, N, labels].
     """
     rows = np.concatenate([held, *dev])
     true = np.concatenate([truth > 0.5, *[dev_truth > 0.5] * len(dev)]).astype(np.float64)
-    weights = np.concatenate([np.ones(len(held)), np.full(len(dev) * len(dev_truth), dev_weight / len(dev))])
+    weights = np.concatenate([np.ones(len(held)), np.full(len(dev) * len(dev_truth), DEV_WEIGHT / len(dev))])
     curves = f1_curves(rows, true, FINE_GRID, weights)
     best = FINE_GRID[curves.argmax(0)]
-    share = prior / (prior + (truth > 0.5).sum(0))
-    thresholds = sigmoid((1 - share) * logit(best) + share * logit(target))
+    share = PRIOR / (PRIOR + (truth > 0.5).sum(0))
+    thresholds = sigmoid((1 - share) * logit(best) + share * logit(TARGET))
     return np.mean([scores > thresholds for scores in dev], axis=(0, 1))
 
 
@@ -91,26 +95,42 @@ def thresholds_at(scores, rates):
     return np.array([np.quantile(column, 1 - rate) for column, rate in zip(scores.T, rates)])
 
 
-def calibration(scores, truth, slope_prior=30.0, offset_prior=3.0, steps=30):
+def calibration(scores, truth, slope_precision=30.0, offset_precision=3.0, steps=50):
     """
-    Platt scaling, per label: (slopes, offsets) of logits by which likelihood is highest, drawn towards 1 and 0 as if by a
-    few more rows. Newton's method. Platt: Probabilistic Outputs for Support Vector Machines, 1999.
+    Platt scaling, per label: (slopes, offsets) of logits by which the likelihood is highest under Gaussian priors around 1
+    and 0. Newton's method, its steps halved while they do not descend. Platt: Probabilistic Outputs for Support Vector
+    Machines, 1999.
     """
-    x = logit(scores)
-    slopes, offsets = np.ones(scores.shape[1]), np.zeros(scores.shape[1])
-    for label in range(scores.shape[1]):
-        given = np.stack([x[:, label], np.ones(len(x))], 1)
-        at, centre, prior = np.array([1.0, 0.0]), np.array([1.0, 0.0]), np.array([slope_prior, offset_prior])
+    x, centre = logit(scores), np.array([1.0, 0.0])
+    precision = np.array([slope_precision, offset_precision])
+    found = np.tile(centre, (scores.shape[1], 1))
+
+    def cost(at, given, true):
+        z = given @ at
+        return (np.logaddexp(0, z) - true * z).sum() + 0.5 * (precision * (at - centre) ** 2).sum()
+
+    for label, at in enumerate(found):
+        given, true = np.stack([x[:, label], np.ones(len(x))], 1), truth[:, label]
         for _ in range(steps):
             p = sigmoid(given @ at)
-            gradient = given.T @ (p - truth[:, label]) + prior * (at - centre)
-            at = at - np.linalg.solve(given.T @ (given * (p * (1 - p))[:, None]) + np.diag(prior), gradient)
-        slopes[label], offsets[label] = at
-    return slopes, offsets
+            gradient = given.T @ (p - true) + precision * (at - centre)
+            step = np.linalg.solve(given.T @ (given * (p * (1 - p))[:, None]) + np.diag(precision), gradient)
+            while cost(at - step, given, true) > cost(at, given, true) and abs(step).max() > 1e-9:
+                step = step / 2
+            at -= step  # in place: a row of `found`
+            if abs(step).max() < 1e-9:
+                break
+    return found[:, 0], found[:, 1]
 
 
 def calibration_error(scores, truth, bins=15):
-    """Expected calibration error over all labels' scores: mean distance of score and share of true ones, bins of like size."""
-    order = np.argsort(scores, axis=None)
-    parts = zip(np.array_split(scores.ravel()[order], bins), np.array_split(truth.ravel()[order], bins))
-    return sum(abs(s.mean() - t.mean()) * len(s) for s, t in parts) / scores.size
+    """
+    The mean over labels of expected calibration error in bins of equal width. Static calibration error: Nixon, Dusenberry,
+    Zhang, Jerfel, Tran: Measuring Calibration in Deep Learning, 2019.
+    """
+    places = np.minimum((scores * bins).astype(int), bins - 1)
+    found = 0
+    for label in range(scores.shape[1]):
+        apart = np.bincount(places[:, label], scores[:, label] - truth[:, label], bins)
+        found += np.abs(apart).sum() / len(scores)
+    return found / scores.shape[1]

@@ -16,17 +16,28 @@ Sasha Scott Sean Seo-yeon Sofia Sophie Stephen Steve Susan Tariq Taylor Terrence
 William Yuki Yusuf Zach Zoe""".split()
 RELIGIONS = "Christian Catholic Muslim Jewish Hindu Buddhist Sikh Mormon Protestant Orthodox Christianity Islam Judaism " \
             "Hinduism Buddhism Catholicism Mormonism".split()
+# Names that training does not see in a mask's place, for tests.
+OTHER_NAMES = """Adriana Amit Bruce Bryan Charlotte Cheng DeShawn Dylan Ebony Edward Farid Gretchen Heather Hyun Ingrid Jerome
+Jorge José Kareem Kristen Lakisha Latoya Ling Malik Marisol Naveed Neha Pedro Rashid Sergei Svetlana Tanisha Todd Vikram
+Wanjiru Xavier Yasmin Yolanda""".split()
 MASKS = {"[NAME]": NAMES, "[RELIGION]": RELIGIONS}
+TEST_MASKS = {"[NAME]": OTHER_NAMES, "[RELIGION]": RELIGIONS}
 
 
 def read(folder, split, n_labels):
     """(texts, targets [N, labels] of 0 and 1) of a split, in the file's order."""
     texts, rows = [], []
     with open(os.path.join(folder, split + ".tsv"), encoding="utf-8") as file:
-        for line in file:
-            text, labels, _ = line.rstrip("\n").split("\t")
+        for number, line in enumerate(file, 1):
+            try:
+                text, labels, _ = line.rstrip("\n").split("\t")
+                rows.append([int(label) for label in labels.split(",")])
+                if not 0 <= min(rows[-1]) <= max(rows[-1]) < n_labels:
+                    raise ValueError
+            except ValueError:
+                raise SystemExit(f"{file.name}:{number}: expected a text, numbers of labels below {n_labels} joined by commas "
+                                 f"and an id, tab-separated, found {line[:80]!r}") from None
             texts.append(text)
-            rows.append([int(label) for label in labels.split(",")])
     targets = np.zeros((len(texts), n_labels), np.float32)
     for row, labels in zip(targets, rows):
         row[labels] = 1
@@ -48,14 +59,14 @@ def read_train(folder, n_labels):
     return list(places), np.stack([targets[rows].mean(0) for rows in places.values()])
 
 
-def fold_order(n_rows):
-    """The rows in the order in which folds take turns."""
-    return np.random.RandomState(7).permutation(n_rows)
+def held_out(n_rows, fold, folds):
+    """The rows of a fold, sorted."""
+    return np.sort(np.random.RandomState(7).permutation(n_rows)[fold::folds])
 
 
-def unmask(text, source: random.Random):
+def unmask(text, source: random.Random, masks=None):
     """`text` with every mask replaced by a word that could have stood there."""
-    for mask, words in MASKS.items():
+    for mask, words in (masks or MASKS).items():
         while mask in text:
             text = text.replace(mask, source.choice(words), 1)
     return text

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One run of training: train.py --help. Looks at train and dev alone; a run that was stopped goes on where it was."""
+"""One run of training: train.py --help. Of test it reads only which texts to leave out; a run that was stopped goes on."""
 import argparse
+import hashlib
 import json
 import math
 import os
@@ -42,17 +43,46 @@ def parse(arguments=None):
     add("--folds", type=int, default=5)
     add("--soft", default="", help=".npy of probabilities of the train texts")
     add("--soft-weight", type=float, default=0.5)
-    add("--rdrop", type=float, default=0)
-    add("--positives", type=float, default=0, help="exponent of a label's rarity in its positives' weight")
     add("--rows", type=int, default=0, help="of the train split, from its beginning; 0: all")
     add("--threads", type=int, default=2)
     add("--weight-decay", type=float, default=0.01)
-    add("--perturb", type=float, default=0, help="length of an adversarial step of the word embeddings")
     return parser.parse_args(arguments)
 
 
 def log(*words):
     print(*words, flush=True)
+
+
+def settings_of(options):
+    """What makes two runs the same: options, and the bytes of what they name."""
+    found = {name: value for name, value in vars(options).items() if name not in ("base", "data", "out", "threads", "stop")}
+    files = [os.path.join(options.data, split + ".tsv") for split in ("train", "dev")]
+    files += [os.path.join(options.base, name) for name in ("config.json", "tokenizer.json")]
+    for name, path in zip(("train", "dev", "config", "tokenizer", "soft"), [*files, options.soft]):
+        if path:
+            with open(path, "rb") as file:
+                found[name] = hashlib.sha256(file.read()).hexdigest()[:16]
+    return found
+
+
+def claim(options):
+    """Makes the run's folder its own: what another run left there is not gone on with."""
+    path, settings = os.path.join(options.out, "settings.json"), settings_of(options)
+    os.makedirs(options.out, exist_ok=True)
+    if not os.path.exists(path):
+        write_whole(path, lambda file: file.write(json.dumps(settings, indent=1).encode()))
+    with open(path, encoding="utf-8") as file:
+        there = json.load(file)
+    for name in sorted({*settings, *there}):
+        if there.get(name) != settings.get(name):
+            raise SystemExit(f"{path}: {name}: expected {settings.get(name)!r}, found {there.get(name)!r}: another run's folder")
+
+
+def write_whole(path, write):
+    """A file that is there is whole."""
+    with open(path + ".new", "wb") as file:
+        write(file)
+    os.replace(path + ".new", path)
 
 
 def batches(ids, rows, size, source=None):
@@ -105,20 +135,20 @@ def groups(model, options):
     return found
 
 
+def read_splits(options):
+    """Texts and targets of train, and of dev: the first `rows` of either."""
+    n_labels = len(data.read_labels(options.data))
+    splits = (*data.read_train(options.data, n_labels), *data.read(options.data, "dev", n_labels))
+    return [split[:options.rows or None] for split in splits]
+
+
 class Run:
     def __init__(self, options):
         self.options = options
         torch.set_num_threads(options.threads)
         torch.manual_seed(options.seed)
-        self.labels = data.read_labels(options.data)
-        n_labels = len(self.labels)
-        self.texts, self.targets = data.read_train(options.data, n_labels)
-        if options.rows:
-            self.texts, self.targets = self.texts[:options.rows], self.targets[:options.rows]
-        self.dev_texts, self.dev_targets = data.read(options.data, "dev", n_labels)
-        if options.rows:
-            self.dev_texts = self.dev_texts[:options.rows]
-            self.dev_targets = self.dev_targets[:options.rows]
+        self.texts, self.targets, self.dev_texts, self.dev_targets = read_splits(options)
+        n_labels = self.targets.shape[1]
 
         settings = json.load(open(os.path.join(options.base, "tokenizer.json")))
         settings["padding"] = None
@@ -140,15 +170,14 @@ class Run:
         self.masked = [row for row, text in enumerate(self.texts) if data.has_mask(text)]
         self.rows, self.held = np.arange(len(self.texts)), np.zeros(0, int)
         if options.fold >= 0:
-            self.held = np.sort(data.fold_order(len(self.texts))[options.fold::options.folds])
+            self.held = data.held_out(len(self.texts), options.fold, options.folds)
             self.rows = np.setdiff1d(self.rows, self.held)
-        self.weight = None
-        if options.positives:
-            self.weight = torch.tensor((1 / rate) ** options.positives / (1 / rate.max()) ** options.positives,
-                                       dtype=torch.float32).clamp(max=8)
+        self.goals = self.targets
         if options.soft:
-            soft = np.load(options.soft)[:len(self.targets)]
-            self.targets = (1 - options.soft_weight) * self.targets + options.soft_weight * soft
+            soft = np.load(options.soft)
+            if soft.shape != self.targets.shape:
+                raise SystemExit(f"{options.soft}: expected {self.targets.shape} probabilities, found {soft.shape}")
+            self.goals = ((1 - options.soft_weight) * self.targets + options.soft_weight * soft).astype(np.float32)
 
     def encode(self, texts):
         return [encoding.ids for encoding in self.tokenizer.encode_batch(texts)]
@@ -165,17 +194,6 @@ class Run:
         for row, found in zip(rows, self.encode([data.unmask(self.texts[row], source) for row in rows])):
             ids[row] = found
         return ids
-
-    def loss(self, logits, targets):
-        return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=self.weight)
-
-    def batch_loss(self, ids, mask, targets, drop):
-        if not self.options.rdrop:
-            return self.loss(self.model(ids, mask, drop), targets)
-        logits = self.model(torch.cat([ids, ids]), torch.cat([mask, mask]), drop)
-        a, b = logits.chunk(2)
-        apart = ((torch.sigmoid(a) - torch.sigmoid(b)) * (a - b)).mean()
-        return self.loss(logits, torch.cat([targets, targets])) + self.options.rdrop * apart
 
     def train(self):
         o, model = self.options, self.model
@@ -209,16 +227,10 @@ class Run:
             drop.places = np.random.RandomState([o.seed, epoch])
             ids = [place[row] for row in self.unmasked(source)]
             for batch in batches(ids, self.rows, o.batch, source):
-                given = (*pad(ids, batch), torch.from_numpy(self.targets[batch]), drop)
-                loss = self.batch_loss(*given)
+                logits = model(*pad(ids, batch), drop)
+                loss = F.binary_cross_entropy_with_logits(logits, torch.from_numpy(self.goals[batch]))
                 optimizer.zero_grad()
                 loss.backward()
-                if o.perturb:  # adversarial: once more, with the word embeddings moved up the gradient
-                    weight = model.words.weight
-                    r = weight.grad * (o.perturb / (weight.grad.norm() + 1e-12))
-                    weight.data += r
-                    self.batch_loss(*given).backward()
-                    weight.data -= r
                 torch.nn.utils.clip_grad_norm_(parameters, 1.0)
                 optimizer.step()
                 schedule.step()
@@ -236,12 +248,12 @@ class Run:
             self.words[self.trained] = trained
             model.words.weight.data = self.words
             self.report(epoch)
-            torch.save(model.state_dict(), os.path.join(o.out, f"weights{epoch + 1}.pt"))
+            write_whole(os.path.join(o.out, f"weights{epoch + 1}.pt"), lambda file: torch.save(model.state_dict(), file))
             model.words.weight.data = trained
             torch._foreach_copy_([parameter.data for parameter in parameters], raw)
-            torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average,
-                        "schedule": schedule.state_dict(), "epoch": epoch + 1, "step": step}, path + ".new")
-            os.replace(path + ".new", path)
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average,
+                     "schedule": schedule.state_dict(), "epoch": epoch + 1, "step": step}
+            write_whole(path, lambda file: torch.save(state, file))
 
     def report(self, epoch):
         scores = predict(self.model, self.dev_ids)
@@ -258,6 +270,6 @@ class Run:
 
 if __name__ == "__main__":
     options = parse()
-    os.makedirs(options.out, exist_ok=True)
+    claim(options)
     log(vars(options))
     Run(options).train()

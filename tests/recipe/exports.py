@@ -24,7 +24,7 @@ TOLERANCE = 1e-5  # of float32 in another order of sums
 INT8 = 0.05  # int8 moves single scores by a few hundredths at most
 
 with open(TEXTS, encoding="utf-8") as file:
-    texts = file.read().splitlines()
+    texts = file.read().rstrip("\n").split("\n")
 folder, classifier = os.path.join(MODEL, "sentence-transformers"), os.path.join(MODEL, "transformers")
 with open(os.path.join(classifier, "config.json"), encoding="utf-8") as file:
     config = json.load(file)
@@ -32,9 +32,11 @@ labels = [config["id2label"][str(i)] for i in range(len(config["id2label"]))]
 
 
 def check(name, scores, expected, tolerance):
+    if scores.shape != expected.shape:
+        sys.exit(f"{name}: expected scores of {expected.shape}, found {scores.shape}")
     worst = float(abs(scores - expected).max())
-    if scores.shape != expected.shape or not worst <= tolerance:
-        sys.exit(f"{name}: expected scores of {expected.shape} within {tolerance}, found {scores.shape} and {worst}")
+    if not worst <= tolerance:
+        sys.exit(f"{name}: expected scores within {tolerance}, found {worst}")
     print(f"{name}: scores within {worst:.1e}")
 
 
@@ -67,6 +69,20 @@ truth = (source.rand(500, 28) < 0.1).astype(np.float32)
 truth[:, 3] = 0
 truth[0, 3] = 1
 given = source.rand(500, 28)
-check("macro F1 as scikit-learn's", metrics.f1(given > 0.7, truth), f1_score(truth, given > 0.7, average=None), 1e-12)
+check("F1 as scikit-learn's", metrics.f1(given > 0.7, truth), f1_score(truth, given > 0.7, average=None), 1e-12)
 check("average precision as scikit-learn's", metrics.average_precision(given, truth),
       average_precision_score(truth, given, average=None), 1e-12)
+grid = np.array([0.25, 0.7])
+curves = np.stack([metrics.f1(given > threshold, truth) for threshold in grid])
+check("F1 over a grid as F1", metrics.f1_curves(given, truth, grid), curves, 1e-12)
+rates = (given > 0.7).mean(0)
+check("labels at a share of the rows", (given > metrics.thresholds_at(given, rates)).mean(0), rates, 1e-12)
+
+# Of scores whose logits were halved, Platt's slope is 2; a label that no row has, or all have, stays finite.
+true = (source.rand(20000, 3) < metrics.sigmoid(2 * np.linspace(-3, 3, 20000)[:, None])).astype(np.float32)
+true[:, 1:] = 0, 1
+halved = np.repeat(metrics.sigmoid(np.linspace(-3, 3, 20000))[:, None], 3, axis=1)
+slopes, offsets = metrics.calibration(halved, true)
+check("Platt's slope", slopes[:1], np.array([2.0]), 0.15)
+if not (np.abs(slopes) < 10).all() or not (np.abs(offsets) < 20).all():
+    sys.exit(f"Platt scaling of labels that no row or every row has: expected moderate numbers, found {slopes}, {offsets}")

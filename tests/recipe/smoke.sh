@@ -6,7 +6,7 @@ set -euo pipefail
 mien="$(realpath "$1")" encoders="$(realpath "$2")" venv="$3"
 root="$(realpath "$(dirname "$0")/../..")"
 export PYTHONDONTWRITEBYTECODE=1
-[ -e "$venv/bin/python" ] || python3 -m venv "$venv"
+"$venv/bin/python" -m pip --version >/dev/null 2>&1 || python3 -m venv --clear "$venv"
 if ! cmp -s "$venv/installed.txt" <(cat "$root"/{models,tests}/recipe/requirements.txt); then
   "$venv/bin/pip" install --quiet --no-compile -r "$root/models/recipe/requirements.txt" -r "$root/tests/recipe/requirements.txt"
   cat "$root"/{models,tests}/recipe/requirements.txt >"$venv/installed.txt"
@@ -23,6 +23,17 @@ for name in goemotions-small goemotions-tiny; do
   grep -q "^# $name\$" "$work/models/$name/README.md"
   "$mien" inspect --model "$work/models/$name/model.safetensors" >/dev/null
 done
+
+# A run that was stopped after an epoch ends as one that was not; another run's folder is refused.
+train=("$venv/bin/python" "$root/models/recipe/train.py" --base "$encoders/sentence-transformers/all-MiniLM-L6-v2" --data "$data"
+  --rows 96 --epochs 2 --threads 1 --max-tokens 16)
+"${train[@]}" --out "$work/whole" >/dev/null
+"${train[@]}" --out "$work/stopped" --stop 1 >/dev/null
+"${train[@]}" --out "$work/stopped" >/dev/null
+cmp "$work/whole/dev2.npy" "$work/stopped/dev2.npy"
+if "${train[@]}" --out "$work/stopped" --rate 1 >/dev/null 2>"$work/refused"; then echo "another run's folder was taken"; exit 1; fi
+grep -q "rate: expected 1.0, found 0.0002" "$work/refused"
+
 cut -f 1 "$data/test.tsv" >"$work/texts.txt"
 printf '%s\n' 'lol 😂😂 [NAME] is great!' 'love😍it' >>"$work/texts.txt"
 
