@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-A model's metrics.json and README.md, from what make.py left and one look at the test split, which it writes down in looks.tsv.
+A model's metrics.json and README.md, from what make.py left and one look at the test split, which it writes down in
+looks.tsv.
 """
 import argparse
 import datetime
@@ -65,8 +66,8 @@ class Card:
 
     def protocols(self, scores, truth):
         on_test = metrics.best_thresholds(scores, truth, CARD_GRID)
-        return {"tuned_on_dev": summary(scores > self.thresholds, truth), "tuned_on_test": summary(scores > on_test, truth),
-                "fixed_0.5": summary(scores > 0.5, truth)}
+        return {"tuned_on_dev": summary(scores > self.thresholds, truth),
+                "tuned_on_test": summary(scores > on_test, truth), "fixed_0.5": summary(scores > 0.5, truth)}
 
     def per_label(self, scores):
         given = (scores > self.thresholds).astype(float)
@@ -101,10 +102,11 @@ class Card:
         f1 = [[float(metrics.f1(g[part], self.truth[part]).mean()) for g in given] for part in (slice(None), rows)]
         changed = (given[0][rows] != given[1][rows]).any(1).mean()
         return {"rows": len(rows), "macro_f1": {"masks": f1[0][0], "words": f1[0][1]},
-                "macro_f1_of_those_rows": {"masks": f1[1][0], "words": f1[1][1]}, "rows_with_other_labels": float(changed)}
+                "macro_f1_of_those_rows": {"masks": f1[1][0], "words": f1[1][1]},
+                "rows_with_other_labels": float(changed)}
 
     def swapped(self):
-        """Of every kind: how far scores are from their group's mean, of the label where they are farthest; the widest pair."""
+        """Of every kind: how far scores are from their group's mean, of the label farthest from it; the widest pair."""
         found, groups = {}, swaps.groups()
         scores = self.score([sentence for _, sentences in groups for sentence in sentences])
         at = 0
@@ -122,8 +124,8 @@ class Card:
                 of["widest"] = {"range": float(ranges[label]), "label": self.labels[label],
                                 "least": [sentences[least], float(part[least, label])],
                                 "most": [sentences[most], float(part[most, label])]}
-        return {kind: {"mean_distance": float(np.mean(of["distances"])), "share_with_other_labels": float(np.mean(of["other_labels"])),
-                       "widest": of["widest"]} for kind, of in found.items()}
+        return {kind: {"mean_distance": float(np.mean(of["distances"])), "widest": of["widest"],
+                       "share_with_other_labels": float(np.mean(of["other_labels"]))} for kind, of in found.items()}
 
     def examples(self, scores):
         """Rows where the model is surest of labels that are all right, and of one that is wrong."""
@@ -133,18 +135,24 @@ class Card:
                 and not given[row, crude].any() and not self.truth[row, crude].any()]
         right = [row for row in tame if (given[row] == (self.truth[row] > 0)).all()]
         wrong = [row for row in tame if given[row].any() and not (given[row] & (self.truth[row] > 0)).any()]
-        surest = lambda rows: sorted(rows, key=lambda row: -scores[row].max())
+
+        def surest(rows):
+            return sorted(rows, key=lambda row: -scores[row].max())
+
         chosen, seen = [], set()
         for row in surest(right):
             label = int(scores[row].argmax())
             if label not in seen:
                 seen.add(label)
                 chosen.append(row)
-        return [[self.example(row, scores[row], given[row]) for row in rows] for rows in (chosen[:8], surest(wrong)[:8])]
+        return [[self.example(row, scores[row], given[row]) for row in rows]
+                for rows in (chosen[:8], surest(wrong)[:8])]
 
     def example(self, row, scores, given):
-        names = lambda flags: [self.labels[i] for i in np.flatnonzero(flags)]
-        return {"text": self.texts[row], "model": names(given), "raters": names(self.truth[row]), "score": float(scores.max())}
+        def names(flags):
+            return [self.labels[i] for i in np.flatnonzero(flags)]
+        return {"text": self.texts[row], "model": names(given), "published": names(self.truth[row]),
+                "score": float(scores.max())}
 
     def measure(self):
         scores = self.score(self.texts)
@@ -169,7 +177,7 @@ class Card:
 
 
 def look(path, rows):
-    """Appends lines to the log of looks at test: date, pack, sha256, macro F1 on dev, on test tuned on dev, tuned on test."""
+    """Appends to the log of looks at test: date, pack, sha256, macro F1 on dev, on test tuned on dev, tuned on test."""
     with open(path, "a", encoding="utf-8") as file:
         for row in rows:
             file.write("\t".join([str(datetime.date.today()), *row]) + "\n")
@@ -188,11 +196,13 @@ def main():
     add("--out", required=True, help="make.py's")
     add("--mien", required=True, help="the command")
     add("--models", required=True, help="folder in which the model's folder is written")
-    add("--looks", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "looks.tsv"), help="the log of looks")
+    here = os.path.dirname(os.path.abspath(__file__))
+    add("--looks", default=os.path.join(here, "looks.tsv"), help="the log of looks")
     options = parser.parse_args()
     card = Card(options)
     # Written first: nobody looks at test without a trace.
-    look(options.looks, [[options.name, card.identity()["sha256"][:16], f"{card.dev['macro_f1']:.4f}", "opened", "opened"]])
+    digest = card.identity()["sha256"][:16]
+    look(options.looks, [[options.name, digest, f"{card.dev['macro_f1']:.4f}", "opened", "opened"]])
     found = card.measure()
     look(options.looks, [figures_of(of) for of in (*found["seeds"], found)])
     target = os.path.join(options.models, options.name)

@@ -92,7 +92,7 @@ def examples(rows):
     def cell(names):
         return ", ".join(names) or "none"
     return table(["text", "model", "published labels", "highest score"],
-                 [[row["text"].replace("|", "\\|"), cell(row["model"]), cell(row["raters"]), figure(row["score"])]
+                 [[row["text"].replace("|", "\\|"), cell(row["model"]), cell(row["published"]), figure(row["score"])]
                   for row in rows])
 
 
