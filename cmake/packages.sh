@@ -12,8 +12,6 @@ test=(check python3 binutils)
 full=(clang llvm clang-format qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross libsimde-dev shellcheck python3-venv)
 pull=(curl ca-certificates)
 maven=(maven unzip)
-# What transformers.js runs in, unless it is there by another way.
-command -v npm >/dev/null || full+=(nodejs npm)
 case "${1:-}" in
 build) wanted=("${build[@]}") ;;
 test) wanted=("${build[@]}" "${test[@]}") ;;

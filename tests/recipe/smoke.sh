@@ -37,16 +37,10 @@ grep -q "rate: expected 1.0, found 0.0002" "$work/refused"
 cut -f 1 "$data/test.tsv" >"$work/texts.txt"
 printf '%s\n' 'lol 😂😂 [NAME] is great!' 'love😍it' >>"$work/texts.txt"
 
-scores=()
-if command -v npm >/dev/null; then
-  # Its installation scripts would only fetch what GPUs need.
-  (cd "$work" && npm install --silent --no-audit --no-fund --ignore-scripts --prefix . @huggingface/transformers@4.3.1)
-  cp "$root/tests/recipe/transformers.mjs" "$work"
-  node "$work/transformers.mjs" "$work/made/goemotions-tiny/transformers" "$work/texts.txt" "$work/scores.json"
-  scores=("$work/scores.json")
-else
-  echo "skipped: transformers.js: npm is not installed"
-fi
+# Installation scripts would only fetch what GPUs need.
+(cd "$work" && PATH="$venv/bin:$PATH" npm install --silent --no-audit --no-fund --ignore-scripts --prefix . @huggingface/transformers@4.3.1)
+cp "$root/tests/recipe/transformers.mjs" "$work"
+"$venv/bin/node" "$work/transformers.mjs" "$work/made/goemotions-tiny/transformers" "$work/texts.txt" "$work/scores.json"
 "$venv/bin/python" "$root/tests/recipe/exports.py" "$mien" "$root/models/recipe" "$work/made/goemotions-tiny" "$work/texts.txt" \
-  "${scores[@]}"
+  "$work/scores.json"
 "$venv/bin/python" "$root/tests/recipe/exports.py" "$mien" "$root/models/recipe" "$work/made/goemotions-small" "$work/texts.txt"
