@@ -151,8 +151,19 @@ class Classifier(nn.Module):
         return {name: np.ascontiguousarray(value) for name, value in weights.items()}
 
 
-def open_base(folder, pooling, n_labels):
-    config = json.load(open(os.path.join(folder, "config.json")))
+def open_base(folder, pooling, n_labels, layers=""):
+    """(classifier, configuration) of an encoder's folder; `layers`: the numbers of those that are kept, joined by commas."""
+    with open(os.path.join(folder, "config.json"), encoding="utf-8") as file:
+        config = json.load(file)
+    weights = read_weights(folder)
+    if layers:
+        kept = [int(number) for number in layers.split(",")]
+        if kept != sorted(set(kept)) or not 0 <= kept[0] <= kept[-1] < config["num_hidden_layers"]:
+            raise SystemExit(f"layers: expected rising numbers below {config['num_hidden_layers']}, found {layers}")
+        for place, number in enumerate(kept):
+            old, new = (f"encoder.layer.{n}." for n in (number, place))
+            weights |= {new + name.removeprefix(old): weights[name] for name in list(weights) if name.startswith(old)}
+        config["num_hidden_layers"] = len(kept)
     model = Classifier(config, pooling, n_labels)
-    model.load(read_weights(folder))
+    model.load(weights)
     return model, config

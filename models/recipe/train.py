@@ -27,6 +27,7 @@ def parse(arguments=None):
     add("--base", required=True, help="folder of the encoder to begin with")
     add("--data", required=True, help="folder of GoEmotions' train.tsv, dev.tsv, test.tsv and labels.txt")
     add("--out", required=True, help="folder of the run")
+    add("--layers", default="", help="of the base that are kept, as 0,2,3,5; none named: all")
     add("--pooling", choices=("mean", "cls"), default="mean")
     add("--rate", type=float, default=2e-4, help="of the last layer")
     add("--decay", type=float, default=0.9, help="of the rate, a layer down")
@@ -153,7 +154,7 @@ class Run:
         settings = json.load(open(os.path.join(options.base, "tokenizer.json")))
         settings["padding"] = None
         self.settings, words = vocabulary.extend(settings, self.texts)
-        self.model, self.config = open_base(options.base, options.pooling, n_labels)
+        self.model, self.config = open_base(options.base, options.pooling, n_labels, options.layers)
         vocabulary.initialise(self.model.words.weight.data.numpy(), words, Tokenizer.from_str(json.dumps(self.settings)))
         if options.vocabulary:
             self.settings, kept = vocabulary.prune(self.settings, self.texts, options.vocabulary)
