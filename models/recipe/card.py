@@ -64,10 +64,10 @@ class Card:
     def score(self, texts, *model):
         return scoring.label(self.options.mien, model or ("--model", self.pack), texts, self.labels)
 
-    def protocols(self, scores, truth):
-        on_test = metrics.best_thresholds(scores, truth, CARD_GRID)
-        return {"tuned_on_dev": summary(scores > self.thresholds, truth),
-                "tuned_on_test": summary(scores > on_test, truth), "fixed_0.5": summary(scores > 0.5, truth)}
+    def protocols(self, scores):
+        ways = {"tuned_on_dev": self.thresholds, "fixed_0.5": 0.5,
+                "tuned_on_test": metrics.best_thresholds(scores, self.truth, CARD_GRID)}
+        return {way: summary(scores > thresholds, self.truth) for way, thresholds in ways.items()}
 
     def per_label(self, scores):
         given = (scores > self.thresholds).astype(float)
@@ -83,7 +83,7 @@ class Card:
         for name in self.dev["seeds"]:
             one = Card(argparse.Namespace(**{**vars(self.options), "name": name}))
             found.append({**one.identity(), "dev_macro_f1": one.dev["macro_f1"],
-                          **one.protocols(one.score(self.texts), self.truth)})
+                          **one.protocols(one.score(self.texts))})
         return found
 
     def identity(self):
@@ -91,14 +91,14 @@ class Card:
             digest = hashlib.sha256(file.read()).hexdigest()
         return {"model": self.options.name, "sha256": digest, "bytes": os.path.getsize(self.pack)}
 
-    def demasked(self):
+    def demasked(self, scores):
         """Macro F1 where masks are words, and on the rows that have masks: with them and with words."""
         source = random.Random(0)
         rows = [row for row, text in enumerate(self.texts) if data.has_mask(text)]
         words = list(self.texts)
         for row in rows:
             words[row] = data.unmask(words[row], source, data.TEST_MASKS)
-        given = [self.score(texts) > self.thresholds for texts in (self.texts, words)]
+        given = [of > self.thresholds for of in (scores, self.score(words))]
         f1 = [[float(metrics.f1(g[part], self.truth[part]).mean()) for g in given] for part in (slice(None), rows)]
         changed = (given[0][rows] != given[1][rows]).any(1).mean()
         return {"rows": len(rows), "macro_f1": {"masks": f1[0][0], "words": f1[0][1]},
@@ -162,16 +162,16 @@ class Card:
         macro, per_label = self.per_label(scores)
         right, wrong = self.examples(scores)
         return {
-            **self.identity(), "split": "test", "rows": len(self.texts), **self.protocols(scores, self.truth),
+            **self.identity(), "split": "test", "rows": len(self.texts), **self.protocols(scores),
             "tuned_on_dev_macro_f1_interval": macro,
             "mean_average_precision": float(metrics.average_precision(scores, self.truth).mean()),
             "calibration_error": {"before": float(metrics.calibration_error(before, self.truth)),
                                   "after": float(metrics.calibration_error(scores, self.truth))},
             "dev_macro_f1": self.dev["macro_f1"], "dev_average_precision": self.dev["average_precision"],
-            "float32": {**self.protocols(plain, self.truth),
+            "float32": {**self.protocols(plain),
                         "mean_average_precision": float(metrics.average_precision(plain, self.truth).mean())},
             "int8_labels_as_float32": float(((scores > self.thresholds) == (plain > self.thresholds)).mean()),
-            "seeds": self.seeds(), "demasked": self.demasked(), "swaps": self.swapped(),
+            "seeds": self.seeds(), "demasked": self.demasked(scores), "swaps": self.swapped(),
             "examples": {"right": right, "wrong": wrong}, "per_label": per_label,
         }
 

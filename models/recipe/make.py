@@ -5,7 +5,6 @@ three seeds, the mean of their weights, thresholds, folders for other tools, pac
 """
 import argparse
 import concurrent.futures
-import json
 import os
 import subprocess
 import sys

@@ -107,7 +107,7 @@ def swaps(found):
 
 
 def render(found, card):
-    model, labels = MODELS[found["model"]], list(found["per_label"])
+    model = MODELS[found["model"]]
     calibration = found["calibration_error"]
     demasked, of = found["demasked"], found["tuned_on_dev"]
     cost = found["float32"]["tuned_on_dev"]["macro_f1"] - of["macro_f1"]

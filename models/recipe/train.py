@@ -202,7 +202,6 @@ class Run:
         place = np.zeros(len(self.words), np.int64)
         place[self.trained] = np.arange(len(self.trained))
         model.words.weight = torch.nn.Parameter(self.words[self.trained])
-        names = [name for name, _ in model.named_parameters()]
         parameters = [parameter for _, parameter in model.named_parameters()]
         optimizer = torch.optim.AdamW(groups(model, o), lr=o.rate, fused=True)
         per_epoch = math.ceil(len(self.rows) / o.batch)
