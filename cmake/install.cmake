@@ -6,8 +6,9 @@ include(CMakePackageConfigHelpers)
 install(TARGETS mien_shared EXPORT mien-targets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS mien_static ARCHIVE)
 install(TARGETS mien_command RUNTIME)
-# Where the command looks for the model that it runs when none is named.
-install(DIRECTORY models/heads DESTINATION ${CMAKE_INSTALL_DATADIR}/mien/models)
+# Models and heads that the command opens by name.
+install(DIRECTORY models/goemotions-small models/goemotions-tiny models/heads
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/mien/models)
 # What `mien pull` runs, and what it knows of encoders.
 install(DIRECTORY models/encoders DESTINATION ${CMAKE_INSTALL_DATADIR}/mien/models)
 install(FILES models/encoders.tsv DESTINATION ${CMAKE_INSTALL_DATADIR}/mien/models)

@@ -22,6 +22,7 @@ from export import write_json
 
 CARD_GRID = np.arange(1, 20) * 0.05  # of the published way to tune on test
 SAMPLES = 1000
+UNFIT = ("racis", "balls", "feet", "sex", "wing", "said...")  # examples without these words
 
 
 def prf(given, truth):
@@ -132,6 +133,7 @@ class Card:
         given = scores > self.thresholds
         crude = [self.labels.index(name) for name in ("anger", "annoyance", "disgust")]
         tame = [row for row, text in enumerate(self.texts) if 20 <= len(text) <= 90 and not data.has_mask(text)
+                and not any(word in text.lower() for word in UNFIT)
                 and not given[row, crude].any() and not self.truth[row, crude].any()]
         right = [row for row in tame if (given[row] == (self.truth[row] > 0)).all()]
         wrong = [row for row in tame if given[row].any() and not (given[row] & (self.truth[row] > 0)).any()]
@@ -162,7 +164,7 @@ class Card:
         macro, per_label = self.per_label(scores)
         right, wrong = self.examples(scores)
         return {
-            **self.identity(), "split": "test", "rows": len(self.texts), **self.protocols(scores),
+            **self.identity(), "seed": self.dev["seed"], "split": "test", "rows": len(self.texts), **self.protocols(scores),
             "tuned_on_dev_macro_f1_interval": macro,
             "mean_average_precision": float(metrics.average_precision(scores, self.truth).mean()),
             "calibration_error": {"before": float(metrics.calibration_error(before, self.truth)),
@@ -204,7 +206,7 @@ def main():
     digest = card.identity()["sha256"][:16]
     look(options.looks, [[options.name, digest, f"{card.dev['macro_f1']:.4f}", "opened", "opened"]])
     found = card.measure()
-    look(options.looks, [figures_of(of) for of in (*found["seeds"], found)])
+    look(options.looks, [figures_of(of) for of in found["seeds"]])  # the model is one of them
     target = os.path.join(options.models, options.name)
     write_json(found, target, "metrics.json")
     for file in ("model.safetensors", "thresholds.json"):

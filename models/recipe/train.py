@@ -28,6 +28,7 @@ def parse(arguments=None):
     add("--data", required=True, help="folder of GoEmotions' train.tsv, dev.tsv, test.tsv and labels.txt")
     add("--out", required=True, help="folder of the run")
     add("--layers", default="", help="of the base that are kept, as 0,2,3,5; none named: all")
+    add("--weights", default="", help="of an earlier run of this base, to begin with in place of its own")
     add("--pooling", choices=("mean", "cls"), default="mean")
     add("--rate", type=float, default=2e-4, help="of the last layer")
     add("--decay", type=float, default=0.9, help="of the rate, a layer down")
@@ -41,7 +42,7 @@ def parse(arguments=None):
     add("--vocabulary", type=int, default=0, help="entries that are kept; 0: all")
     add("--seed", type=int, default=0)
     add("--fold", type=int, default=-1, help="held out")
-    add("--folds", type=int, default=5)
+    add("--folds", type=int, default=3)
     add("--soft", default="", help=".npy of probabilities of the train texts")
     add("--soft-weight", type=float, default=0.5)
     add("--rows", type=int, default=0, help="of the train split, from its beginning; 0: all")
@@ -59,7 +60,7 @@ def settings_of(options):
     found = {name: value for name, value in vars(options).items() if name not in ("base", "data", "out", "threads", "stop")}
     files = [os.path.join(options.data, split + ".tsv") for split in ("train", "dev")]
     files += [os.path.join(options.base, name) for name in ("config.json", "tokenizer.json")]
-    for name, path in zip(("train", "dev", "config", "tokenizer", "soft"), [*files, options.soft]):
+    for name, path in zip(("train", "dev", "config", "tokenizer", "soft", "weights"), [*files, options.soft, options.weights]):
         if path:
             with open(path, "rb") as file:
                 found[name] = hashlib.sha256(file.read()).hexdigest()[:16]
@@ -156,14 +157,16 @@ class Run:
         self.settings, words = vocabulary.extend(settings, self.texts)
         self.model, self.config = open_base(options.base, options.pooling, n_labels, options.layers)
         vocabulary.initialise(self.model.words.weight.data.numpy(), words, Tokenizer.from_str(json.dumps(self.settings)))
+        rate = self.targets.mean(0).clip(1e-4)
+        self.model.head.bias.data = torch.tensor(np.log(rate / (1 - rate)), dtype=torch.float32)
+        torch.nn.init.normal_(self.model.head.weight, std=0.02)
+        if options.weights:
+            self.model.load_state_dict(torch.load(options.weights, weights_only=True))
         if options.vocabulary:
             self.settings, kept = vocabulary.prune(self.settings, self.texts, options.vocabulary)
             self.model.words = torch.nn.Embedding.from_pretrained(self.model.words.weight.data[kept], freeze=False)
         self.tokenizer = Tokenizer.from_str(json.dumps(self.settings))
         self.tokenizer.enable_truncation(options.max_tokens)
-        rate = self.targets.mean(0).clip(1e-4)
-        self.model.head.bias.data = torch.tensor(np.log(rate / (1 - rate)), dtype=torch.float32)
-        torch.nn.init.normal_(self.model.head.weight, std=0.02)
 
         self.ids = self.encode(self.texts)
         self.dev_ids = self.encode(self.dev_texts)

@@ -16,7 +16,7 @@ typedef enum bench_subject { NOTHING, HEAD, ENCODER } bench_subject;
 
 typedef struct bench_request {
   bench_subject subject;
-  bool help, has_model, has_rows, has_tokens;
+  bool help, random, has_model, has_rows, has_tokens;
   cli_bench_options options;
   cli_model model;
 } bench_request;
@@ -32,13 +32,14 @@ static int help(void) {
       "head: random rows of unit length to labels, by the head given, or a random one of 28 labels and 384 "
       "dimensions.\n"
       "'words' gives labels only; 'scores' writes all scores as well.\n"
-      "encoder: token ids to embeddings, by the encoder given in its own dtype or --dtype, or by a random one of 12 "
-      "layers\n"
-      "of 384 in --dtype, or in each of f32, bf16x3, bf16 and int8 whose code is not another's. 'pass' is the whole "
-      "forward\n"
-      "pass, 'products' its matrix products with weights alone. The peak is what the instruction set's own products of "
-      "the\n"
-      "dtype do in registers. Where the fastest code of a dtype is under half of it, a profile of a pass follows.\n"
+      "encoder: token ids to embeddings, by the encoder given, or the shipped one, in its own dtype or --dtype; or "
+      "with\n"
+      "--random by one of 12 layers of 384 in --dtype, or in each of f32, bf16x3, bf16 and int8 whose code is not\n"
+      "another's. 'pass' is the whole forward pass, 'products' its matrix products with weights alone. The peak is "
+      "what\n"
+      "the instruction set's own products of the dtype do in registers. Where the fastest code of a dtype is under "
+      "half\n"
+      "of it, a profile of a pass follows.\n"
       "\n"
       "  --json               one JSON object on stdout.\n"
       "                       head: results [{isa, output (\"words\", \"scores\"), threads, rows_per_s, gb_per_s "
@@ -54,6 +55,7 @@ static int help(void) {
       "                       dtype's weights), read_gb_per_s_1, peak_gflop_per_s, peak_gflop_per_s_1, layers, "
       "hidden,\n"
       "                       texts, tokens\n"
+      "  --random             encoder: random weights, of no model\n"
       "  --profile            encoder: a profile of all code, not only of what is far from its peak\n"
       "  --rows N             head: rows in memory, 1 to 100000000 (default: %d)\n"
       "  --tokens N           encoder: tokens of every text (default: lengths of comments, 20 on average)\n"
@@ -101,15 +103,21 @@ static int set_subject(bench_request *request, int n_arguments, char **arguments
   if (request->has_tokens && request->subject != ENCODER) return cli_usage(command, "option '--tokens' is for encoder");
   if (request->options.profile && request->subject != ENCODER)
     return cli_usage(command, "option '--profile' is for encoder");
+  if (request->random && request->subject != ENCODER) return cli_usage(command, "option '--random' is for encoder");
+  if (request->random && request->has_model)
+    return cli_usage(command, "option '--random' goes without a model and its options, but for --dtype");
+  if (request->subject == ENCODER && request->model.head)
+    return cli_usage(command, "option '--head' is for head; an encoder is named by --model or --encoder");
   return MIEN_OK;
 }
 
 /* The exit code of a usage error, or MIEN_OK. */
 static int parse(int argc, char **argv, bench_request *request) {
-  enum { JSON = CLI_OWN, PROFILE, ROWS, TOKENS, THREADS, SECONDS, HELP };
+  enum { JSON = CLI_OWN, PROFILE, RANDOM, ROWS, TOKENS, THREADS, SECONDS, HELP };
   static const struct option options[] = {CLI_MODEL_OPTIONS,
                                           {"json", no_argument, NULL, JSON},
                                           {"profile", no_argument, NULL, PROFILE},
+                                          {"random", no_argument, NULL, RANDOM},
                                           {"rows", required_argument, NULL, ROWS},
                                           {"tokens", required_argument, NULL, TOKENS},
                                           {"threads", required_argument, NULL, THREADS},
@@ -122,6 +130,7 @@ static int parse(int argc, char **argv, bench_request *request) {
     switch (opt) {
     case JSON: request->options.json = true; break;
     case PROFILE: request->options.profile = true; break;
+    case RANDOM: request->random = true; break;
     case HELP: request->help = true; return MIEN_OK;
     case ROWS:
       request->has_rows = true;
@@ -151,7 +160,8 @@ static int run(bench_request *request) {
   mien_error error;
   mien_model *model = NULL;
   const cli_model_use use = request->subject == HEAD ? CLI_USE_HEAD : CLI_USE_ENCODER;
-  int code = request->has_model ? cli_model_open(&request->model, command, use, &model) : MIEN_OK;
+  const bool has_model = request->has_model || (request->subject == ENCODER && !request->random);
+  int code = has_model ? cli_model_open(&request->model, command, use, &model) : MIEN_OK;
   if (code != MIEN_OK) return code;
   if (request->model.has_dtype) request->options.dtype = &request->model.dtype;
   mien_status status = request->subject == HEAD ? cli_bench_head(&request->options, model, &error)

@@ -34,7 +34,14 @@ int cli_bad_option(const char *command, int opt, char **argv);
 /* Flushes what was printed; a failure is reported. Returns the exit code. */
 int cli_flush_stdout(void);
 
-/* ---- What is shipped ------------------------------------------------------------------------------------------ */
+/* ---- Files ---------------------------------------------------------------------------------------------------- */
+
+enum { CLI_PATH_CHARS = 4096 };
+
+bool cli_exists(const char *path);
+
+/* The model that runs when none is named. */
+#define CLI_DEFAULT_MODEL "goemotions-small"
 
 /* The path of `name` in the folder models, which lies beside an installed command or above one in its build folder;
  * false, with `path` empty, when it is not there. */
@@ -92,8 +99,9 @@ typedef struct cli_model {
   double threshold;
   mien_threshold *overrides; /* labels are copies */
   size_t n_overrides;
-  char default_path[4096]; /* where the shipped model was found */
-  char *encoder_path;      /* where the encoder was found, or NULL */
+  const char *path; /* of the head or the pack, once it was asked for */
+  char found_path[CLI_PATH_CHARS];
+  char *encoder_path; /* where the encoder was found, or NULL */
 } cli_model;
 
 /* What a command does with a model. */
@@ -106,16 +114,22 @@ typedef enum cli_model_use {
 /* Takes an option's value; the exit code of a usage error, or MIEN_OK. */
 int cli_model_option(cli_model *arguments, const char *command, int opt, const char *value);
 
-/* Whether the options name an encoder, or nothing, which stands for one. */
-bool cli_model_has_encoder(const cli_model *arguments);
+/* Whether the options name anything: --model, --head or --encoder. */
+bool cli_model_is_named(const cli_model *arguments);
+
+/* Whether they name an encoder, or nothing, which stands for the shipped model. */
+bool cli_model_has_encoder(cli_model *arguments);
+
+/* Reports what --head or --model names but is not there, or cannot be what it is named as. Returns the exit code. */
+int cli_model_check(cli_model *arguments, const char *command);
 
 /* Opens what the options name, the shipped model for none, and warns of missing thresholds. Returns the exit code. */
 int cli_model_open(cli_model *arguments, const char *command, cli_model_use use, mien_model **model);
 
-/* Whether the head's path, or --model, is a pack, which has an encoder in it. */
-bool cli_model_is_pack(const cli_model *arguments);
+/* Whether cli_model_path is a pack, which has an encoder in it. */
+bool cli_model_is_pack(cli_model *arguments);
 
-/* The head's path that was opened, or would be; NULL when there is none. */
+/* The path of the head or the pack that was opened, or would be; NULL when none was shipped. */
 const char *cli_model_path(cli_model *arguments);
 
 /* The encoder's; NULL when none was opened, or the one in a pack with a head. */

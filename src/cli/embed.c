@@ -27,7 +27,8 @@ static int help(void) {
       "text by name), a quoted glob pattern, or - for stdin.\n"
       "\n"
       "Encoder:\n%s"
-      "  --model PATH          the encoder of a whole model: a pack, or a folder\n" CLI_DTYPE_HELP
+      "  --model M             the encoder of a whole model: a pack, a folder, or the name of one that mien "
+      "ships\n" CLI_DTYPE_HELP
       "  --max-tokens N        cuts texts to N tokens, special ones included: 3 to the encoder's limit, the default\n"
       "\n"
       "Input:\n%s%s"

@@ -8,11 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/memory.h"
-
-enum { PATH_CHARS = 4096 };
+#include "cli/cli.h"
 
 /* What Hugging Face calls its repositories: two words of letters, digits, '.', '_' and '-'. */
 static bool is_id(const char *value) {
@@ -23,43 +21,38 @@ static bool is_id(const char *value) {
   return true;
 }
 
-static bool exists(const char *path) {
-  struct stat info;
-  return stat(path, &info) == 0;
-}
-
 /* Whether "folder/modules.json" is there: the folder is an encoder's, and not one that is being made. */
 static bool is_encoder(const char *folder) {
-  char path[PATH_CHARS + 32];
+  char path[CLI_PATH_CHARS + 32];
   snprintf(path, sizeof path, "%s/modules.json", folder);
-  return exists(path);
+  return cli_exists(path);
 }
 
 /* The user's cache; false when the environment does not say where it is. */
-static bool cache_folder(char out[PATH_CHARS]) {
+static bool cache_folder(char out[CLI_PATH_CHARS]) {
   const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-  if (cache && cache[0]) return snprintf(out, PATH_CHARS, "%s", cache) < PATH_CHARS;
-  return home && home[0] && snprintf(out, PATH_CHARS, "%s/.cache", home) < PATH_CHARS;
+  if (cache && cache[0]) return snprintf(out, CLI_PATH_CHARS, "%s", cache) < CLI_PATH_CHARS;
+  return home && home[0] && snprintf(out, CLI_PATH_CHARS, "%s/.cache", home) < CLI_PATH_CHARS;
 }
 
 /* Where huggingface_hub keeps what it fetched. */
-static bool hub_folder(char out[PATH_CHARS]) {
+static bool hub_folder(char out[CLI_PATH_CHARS]) {
   const char *hub = getenv("HF_HUB_CACHE"), *home = getenv("HF_HOME");
-  char cache[PATH_CHARS];
-  if (hub && hub[0]) return snprintf(out, PATH_CHARS, "%s", hub) < PATH_CHARS;
-  if (home && home[0]) return snprintf(out, PATH_CHARS, "%s/hub", home) < PATH_CHARS;
-  return cache_folder(cache) && snprintf(out, PATH_CHARS, "%s/huggingface/hub", cache) < PATH_CHARS;
+  char cache[CLI_PATH_CHARS];
+  if (hub && hub[0]) return snprintf(out, CLI_PATH_CHARS, "%s", hub) < CLI_PATH_CHARS;
+  if (home && home[0]) return snprintf(out, CLI_PATH_CHARS, "%s/hub", home) < CLI_PATH_CHARS;
+  return cache_folder(cache) && snprintf(out, CLI_PATH_CHARS, "%s/huggingface/hub", cache) < CLI_PATH_CHARS;
 }
 
-static bool find_pulled(const char *id, char out[PATH_CHARS]) {
-  char cache[PATH_CHARS];
-  return cache_folder(cache) && snprintf(out, PATH_CHARS, "%s/mien/encoders/%s", cache, id) < PATH_CHARS &&
+static bool find_pulled(const char *id, char out[CLI_PATH_CHARS]) {
+  char cache[CLI_PATH_CHARS];
+  return cache_folder(cache) && snprintf(out, CLI_PATH_CHARS, "%s/mien/encoders/%s", cache, id) < CLI_PATH_CHARS &&
          is_encoder(out);
 }
 
 /* The revision that a repository's refs/main names: a hash, or false. */
 static bool read_revision(const char *repository, char out[128]) {
-  char path[PATH_CHARS + 32];
+  char path[CLI_PATH_CHARS + 32];
   snprintf(path, sizeof path, "%s/refs/main", repository);
   FILE *file = fopen(path, "r");
   if (!file) return false;
@@ -71,23 +64,25 @@ static bool read_revision(const char *repository, char out[128]) {
 }
 
 /* HUB/models--org--name/snapshots/REVISION */
-static bool find_snapshot(const char *id, char out[PATH_CHARS]) {
-  char hub[PATH_CHARS], repository[PATH_CHARS], revision[128];
+static bool find_snapshot(const char *id, char out[CLI_PATH_CHARS]) {
+  char hub[CLI_PATH_CHARS], repository[CLI_PATH_CHARS], revision[128];
   const char *slash = strchr(id, '/');
   return hub_folder(hub) &&
          snprintf(repository, sizeof repository, "%s/models--%.*s--%s", hub, (int)(slash - id), id, slash + 1) <
-             PATH_CHARS &&
+             CLI_PATH_CHARS &&
          read_revision(repository, revision) &&
-         snprintf(out, PATH_CHARS, "%s/snapshots/%s", repository, revision) < PATH_CHARS && is_encoder(out);
+         snprintf(out, CLI_PATH_CHARS, "%s/snapshots/%s", repository, revision) < CLI_PATH_CHARS && is_encoder(out);
 }
 
 mien_status cli_encoder_path(const char *value, char **path, mien_error *error) {
-  char found[PATH_CHARS];
+  char found[CLI_PATH_CHARS];
   const char *result = found;
-  if (exists(value))
+  if (cli_exists(value))
     result = value;
   else if (!is_id(value))
-    return mien_fail_system(error, value, errno);
+    return errno == ENOENT && !strchr(value, '/')
+               ? mien_fail(error, MIEN_INPUT, "%s: no such file or folder, nor an id as org/name", value)
+               : mien_fail_system(error, value, errno);
   else if (!find_pulled(value, found) && !find_snapshot(value, found))
     return mien_fail(error, MIEN_INPUT, "encoder '%s': not found: 'mien pull %s' fetches it", value, value);
   *path = mien_copy_text(result, strlen(result));

@@ -18,6 +18,8 @@ static int check_top_k(const cli_run *run, const mien_model *model) {
 }
 
 static int open_model(cli_run *run, bool has_texts, mien_model **model) {
+  if (!has_texts && !cli_model_is_named(&run->model))
+    return cli_usage(command, "embeddings don't say which encoder made them: name its head by --head or --model");
   int code = cli_model_open(&run->model, command, has_texts ? CLI_USE_BOTH : CLI_USE_HEAD, model);
   return code == MIEN_OK ? check_top_k(run, *model) : code;
 }
@@ -29,8 +31,9 @@ static int label_inputs(cli_run *run) {
   mien_model *model = NULL;
   mien_error error;
   const unsigned kinds = MIEN_INPUT_EMBEDDINGS | (cli_model_has_encoder(&run->model) ? MIEN_INPUT_TEXTS : 0);
-  int code = MIEN_OK;
-  if (mien_inputs_add(&inputs, run->inputs, run->n_inputs, run->input_format, kinds, &error) != MIEN_OK)
+  int code = cli_model_check(&run->model, command);
+  if (code == MIEN_OK &&
+      mien_inputs_add(&inputs, run->inputs, run->n_inputs, run->input_format, kinds, &error) != MIEN_OK)
     code = cli_report(command, &error);
   const bool has_texts = code == MIEN_OK && mien_input_kind(inputs.items[0].format) == MIEN_INPUT_TEXTS;
   if (code == MIEN_OK && !has_texts && run->text_option)

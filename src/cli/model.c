@@ -12,19 +12,18 @@
 #include "cli/encoder_path.h"
 #include "encoder/pack.h"
 
-/* What runs when nothing is named: this encoder and the head that mien ships for it. */
-static const char default_encoder[] = "BAAI/bge-small-en-v1.5";
-
 /* clang-format off */
 #define MODEL_HELP                                                                                                     \
   "Model:\n"                                                                                                           \
+  "  --model M             a whole model: a pack, a folder with one, a folder with a head, and an encoder where it\n"  \
+  "                        has a config.json, or the name of one that mien ships: goemotions-small,\n"                 \
+  "                        goemotions-tiny. Default for texts: " CLI_DEFAULT_MODEL "\n"                                \
   "  --encoder E           what makes embeddings of texts: a sentence-transformers folder of a BERT, a BERT ONNX "     \
   "file\n"                                                                                                             \
-  "                        with its tokenizer.json beside it, or a Hugging Face id\n"                                  \
-  "  --head PATH           an ONNX file, or a folder with a model.onnx in it\n"                                        \
-  "  --model PATH          a whole model: a pack, or a folder with a head, and an encoder where it has a config.json\n"\
-  "                        default of all: BAAI/bge-small-en-v1.5 and the head that mien ships for it; with\n"         \
-  "                        --encoder alone, the head of that name if one is shipped\n"                                 \
+  "                        with its tokenizer.json beside it, what --model takes as a pack, or a Hugging Face id;\n"   \
+  "                        without --head, the head of that name is used, if mien ships one\n"                         \
+  "  --head H              an ONNX file, a folder with a model.onnx in it, the name of a head that mien ships, or\n"   \
+  "                        what --model takes as a pack, for its head\n"                                               \
   "  --thresholds FILE     a JSON object {label: number in [0, 1]} with exactly the head's labels\n"                   \
   "  --threshold X         one threshold in [0, 1] for all labels\n"                                                   \
   "  --threshold LABEL=X   one label's threshold, over all others; may be repeated\n"                                  \
@@ -34,10 +33,12 @@ static const char default_encoder[] = "BAAI/bge-small-en-v1.5";
 const char cli_source_help[] = MODEL_HELP;
 const char cli_model_help[] = MODEL_HELP CLI_DTYPE_HELP;
 
-const char cli_encoder_help[] = "  --encoder E           a sentence-transformers folder of a BERT, a BERT ONNX file "
-                                "with its tokenizer.json beside\n"
-                                "                        it, a pack, or a Hugging Face id. Default: "
-                                "BAAI/bge-small-en-v1.5\n";
+const char cli_encoder_help[] =
+    "  --encoder E           a sentence-transformers folder of a BERT, a BERT ONNX file with its tokenizer.json "
+    "beside\n"
+    "                        it, a pack, a folder with one, the name of a model that mien ships, or a Hugging Face "
+    "id.\n"
+    "                        Default: that of " CLI_DEFAULT_MODEL "\n";
 
 static int set_once(const char *command, const char **field, const char *option, const char *value) {
   if (*field) return cli_usage(command, "option '%s' is given twice", option);
@@ -108,45 +109,90 @@ int cli_model_option(cli_model *arguments, const char *command, int opt, const c
   }
 }
 
-/* The shipped head: of the encoder that is named, by its last name, or of the default one. */
-static const char *default_path(cli_model *arguments) {
-  char *path = arguments->default_path, name[256];
-  if (path[0]) return path;
-  const char *encoder = arguments->encoder ? arguments->encoder : default_encoder, *end = encoder + strlen(encoder);
+/* ---- What the options name --------------------------------------------------------------------------------------- */
+
+/* Whether "folder/name" is there. */
+static bool has_file(const char *folder, const char *name) {
+  char path[CLI_PATH_CHARS];
+  return snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path && cli_exists(path);
+}
+
+/* The path of what mien ships by the name that stands in `format`; false for what is no plain name. */
+static bool find_shipped(const char *format, const char *name, size_t length, char path[CLI_PATH_CHARS]) {
+  char file[256];
+  const bool is_plain = length > 0 && name[0] != '.' && !memchr(name, '/', length);
+  const int written = is_plain ? snprintf(file, sizeof file, format, (int)length, name) : -1;
+  return written > 0 && written < (int)sizeof file && cli_shipped(file, path, CLI_PATH_CHARS);
+}
+
+#define SHIPPED_MODEL "%.*s/model.safetensors"
+#define SHIPPED_HEAD "heads/%.*s"
+
+/* Of the encoder's last name. */
+static bool find_head_of(const char *encoder, char path[CLI_PATH_CHARS]) {
+  const char *end = encoder + strlen(encoder);
   while (end > encoder && end[-1] == '/') end--;
   const char *last = end;
   while (last > encoder && last[-1] != '/') last--;
-  const int length = snprintf(name, sizeof name, "heads/%.*s", (int)(end - last), last);
-  const bool is_plain = end > last && length < (int)sizeof name && last[0] != '.';
-  return is_plain && cli_shipped(name, path, sizeof arguments->default_path) ? path : NULL;
+  return find_shipped(SHIPPED_HEAD, last, (size_t)(end - last), path);
+}
+
+/* The pack in the folder `value`, if there is one, or what can be nothing else, however damaged. */
+static bool find_pack_in(const char *value, char path[CLI_PATH_CHARS]) {
+  return snprintf(path, CLI_PATH_CHARS, "%s/model.safetensors", value) < CLI_PATH_CHARS && cli_exists(path) &&
+         (mien_pack_is_one(path) || (!has_file(value, "config.json") && !has_file(value, "model.onnx")));
+}
+
+/* A path as it is given; the pack, of a folder with one; what is shipped by that name, where nothing else has it. */
+static const char *find(const char *value, bool is_head, char path[CLI_PATH_CHARS]) {
+  const size_t length = strlen(value);
+  struct stat info;
+  if (lstat(value, &info) == 0) return find_pack_in(value, path) ? path : value;
+  if (is_head && find_shipped(SHIPPED_HEAD, value, length, path)) return path;
+  return find_shipped(SHIPPED_MODEL, value, length, path) ? path : value;
 }
 
 const char *cli_model_path(cli_model *arguments) {
-  if (arguments->head) return arguments->head;
-  return arguments->model ? arguments->model : default_path(arguments);
+  char *path = arguments->found_path;
+  if (arguments->path) return arguments->path;
+  if (arguments->head)
+    arguments->path = find(arguments->head, true, path);
+  else if (arguments->model)
+    arguments->path = find(arguments->model, false, path);
+  else if (arguments->encoder ? find_head_of(arguments->encoder, path)
+                              : find_shipped(SHIPPED_MODEL, CLI_DEFAULT_MODEL, strlen(CLI_DEFAULT_MODEL), path))
+    arguments->path = path;
+  return arguments->path;
+}
+
+bool cli_model_is_named(const cli_model *arguments) {
+  return arguments->head || arguments->model || arguments->encoder;
 }
 
 /* ---- The encoder ------------------------------------------------------------------------------------------------- */
 
-bool cli_model_is_pack(const cli_model *arguments) {
-  const char *path = arguments->head ? arguments->head : arguments->model;
+bool cli_model_is_pack(cli_model *arguments) {
+  const char *path = cli_model_path(arguments);
   return path && mien_pack_is_like(path);
 }
 
-bool cli_model_has_encoder(const cli_model *arguments) {
-  struct stat info;
-  char config[4096];
-  if (arguments->encoder || (!arguments->head && !arguments->model) || cli_model_is_pack(arguments)) return true;
-  return arguments->model && snprintf(config, sizeof config, "%s/config.json", arguments->model) < (int)sizeof config &&
-         stat(config, &info) == 0;
+bool cli_model_has_encoder(cli_model *arguments) {
+  if (arguments->encoder || !cli_model_is_named(arguments) || cli_model_is_pack(arguments)) return true;
+  return arguments->model && has_file(arguments->model, "config.json");
 }
 
 const char *cli_model_encoder_path(const cli_model *arguments) { return arguments->encoder_path; }
 
-/* Finds what --encoder names. */
+static int no_model(const char *command) {
+  return cli_usage(command, "no model was shipped with this command: use --model");
+}
+
+/* Finds what --encoder names, or the encoder of the whole model. */
 static int resolve_encoder(cli_model *arguments, const char *command) {
-  const char *given = arguments->encoder ? arguments->encoder : arguments->model ? arguments->model : default_encoder;
+  char pack[CLI_PATH_CHARS];
+  const char *given = arguments->encoder ? find(arguments->encoder, false, pack) : cli_model_path(arguments);
   mien_error error;
+  if (!given) return no_model(command);
   mien_free(arguments->encoder_path);
   arguments->encoder_path = NULL;
   return cli_encoder_path(given, &arguments->encoder_path, &error) == MIEN_OK ? MIEN_OK : cli_report(command, &error);
@@ -154,9 +200,31 @@ static int resolve_encoder(cli_model *arguments, const char *command) {
 
 /* ---- Opening ----------------------------------------------------------------------------------------------------- */
 
-static int check_options(const cli_model *arguments, const char *command, cli_model_use use) {
-  struct stat info;
+int cli_model_check(cli_model *arguments, const char *command) {
   mien_error error;
+  const char *given = arguments->head ? arguments->head : arguments->model, *path = cli_model_path(arguments);
+  if (!path) return MIEN_OK;
+  if (!cli_exists(path)) {
+    if (errno == ENOENT && !strchr(path, '/'))
+      (void)mien_fail(&error, MIEN_INPUT, "%s: no such file or folder, and no %s of this name is shipped", path,
+                      arguments->head ? "head or model" : "model");
+    else
+      (void)mien_fail_system(&error, path, errno);
+    return cli_report(command, &error);
+  }
+  struct stat info;
+  const bool is_folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+  if (is_folder && given && !has_file(path, "model.onnx"))
+    (void)mien_fail(&error, MIEN_INPUT, "%s: expected a pack (model.safetensors) or a head (model.onnx), found neither",
+                    path);
+  else if (path == arguments->found_path && !is_folder && !mien_pack_is_like(path))
+    (void)mien_fail(&error, MIEN_INPUT, "%s: expected a pack, found a file that is none", path);
+  else
+    return MIEN_OK;
+  return cli_report(command, &error);
+}
+
+static int check_options(cli_model *arguments, const char *command, cli_model_use use) {
   if (arguments->head && arguments->model)
     return cli_usage(command, "options '--head' and '--model' exclude each other");
   if (arguments->encoder && cli_model_is_pack(arguments))
@@ -167,10 +235,11 @@ static int check_options(const cli_model *arguments, const char *command, cli_mo
     return cli_usage(command, "options '--thresholds' and '--threshold X' exclude each other");
   if (use == CLI_USE_HEAD && arguments->encoder)
     return cli_usage(command, "option '--encoder' is for inputs of text; these are embeddings");
-  if (arguments->model && stat(arguments->model, &info) != 0) {
-    (void)mien_fail_system(&error, arguments->model, errno);
-    return cli_report(command, &error);
-  }
+  const bool is_encoder_alone = use == CLI_USE_ENCODER && arguments->model && has_file(arguments->model, "config.json");
+  const int code = is_encoder_alone || (use == CLI_USE_ENCODER && arguments->encoder)
+                       ? MIEN_OK
+                       : cli_model_check(arguments, command);
+  if (code != MIEN_OK) return code;
   if (use == CLI_USE_BOTH && !cli_model_has_encoder(arguments))
     return cli_usage(command, "texts need an encoder, which a head alone is without: say --encoder");
   return MIEN_OK;
@@ -191,8 +260,8 @@ int cli_model_open(cli_model *arguments, const char *command, cli_model_use use,
   const char *path = use == CLI_USE_ENCODER ? NULL : cli_model_path(arguments);
   if (use != CLI_USE_ENCODER && !path && arguments->encoder)
     return cli_usage(command, "no head is shipped for encoder '%s': use --head%s", arguments->encoder,
-                     mien_pack_is_one(arguments->encoder) ? ", or --model for that of the pack" : "");
-  if (use != CLI_USE_ENCODER && !path) return cli_usage(command, "no model was shipped with this command: use --head");
+                     mien_pack_is_one(arguments->encoder_path) ? ", or --model for that of the pack" : "");
+  if (use != CLI_USE_ENCODER && !path) return no_model(command);
   /* Embeddings don't ask what an encoder runs in. */
   const bool has_dtype = arguments->has_dtype && (use != CLI_USE_HEAD || cli_model_is_pack(arguments));
   const mien_model_options options = {

@@ -119,9 +119,6 @@ static int check(const request *asked, int argc, char **argv) {
     return cli_usage(command,
                      "option '--dtype': expected f32, f16, bf16 or int8, found '%s': pack f32, and run it in %s",
                      mien_dtype_name(model->dtype), mien_dtype_name(model->dtype));
-  const char *from = model->model ? model->model : model->encoder;
-  if (!model->has_dtype && !(from && mien_pack_is_like(from)))
-    return cli_usage(command, "expected --dtype f32, f16, bf16 or int8");
   if (asked->no_head &&
       (model->head || model->thresholds_path || model->has_threshold || model->n_overrides || model->labels_path))
     return cli_usage(command, "option '--no-head' leaves out heads, their labels and thresholds");
@@ -187,6 +184,9 @@ static int write_pack(request *asked) {
   const cli_model_use use = asked->no_head ? CLI_USE_ENCODER : CLI_USE_BOTH;
   cli_catch_signals(); /* so that none ends a file half-way: writing one takes less than a second */
   int code = cli_model_open(&asked->model, command, use, &model);
+  const char *encoder = cli_model_encoder_path(&asked->model); /* NULL: in the model, a pack */
+  if (code == MIEN_OK && !asked->model.has_dtype && encoder && !mien_pack_is_one(encoder))
+    code = cli_usage(command, "expected --dtype f32, f16, bf16 or int8");
   if (code == MIEN_OK)
     code = cli_check_model_output(&asked->model, command, !asked->no_head, asked->output, asked->output);
   if (code == MIEN_OK && atomic_load(&cli_cancelled)) {

@@ -32,7 +32,7 @@ int cli_pull(int argc, char **argv) {
   enum { HELP = 'h', TO = CLI_OWN };
   static const struct option options[] = {
       {"help", no_argument, NULL, HELP}, {"to", required_argument, NULL, TO}, {NULL, 0, NULL, 0}};
-  char script[4096];
+  char script[CLI_PATH_CHARS];
   const char *folder = NULL;
   for (int opt; (opt = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
     if (opt == HELP) return help();

@@ -3,13 +3,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 
+bool cli_exists(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0;
+}
+
 bool cli_shipped(const char *name, char *path, size_t capacity) {
   static const char *const places[] = {"/../share/mien/models", "/../models", "/../../models"};
-  char command[2048], place[4096];
+  char command[CLI_PATH_CHARS / 2], place[CLI_PATH_CHARS];
   path[0] = '\0';
   ssize_t length = readlink("/proc/self/exe", command, sizeof command - 1);
   if (length <= 0) return false;

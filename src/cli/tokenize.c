@@ -24,7 +24,7 @@ static int help(void) {
       "them. An INPUT is a file, a folder (its files of text by name), a quoted glob pattern, or - for stdin.\n"
       "\n"
       "Encoder:\n%s"
-      "  --model PATH          the encoder of a whole model: a pack, or a folder\n"
+      "  --model M             the encoder of a whole model: a pack, a folder, or the name of one that mien ships\n"
       "  --max-tokens N        cuts texts to N tokens, special ones included, at least 3. Default: no text is cut\n"
       "\n"
       "Input:\n%s%s"

@@ -5,7 +5,7 @@
 set -euo pipefail
 build="$1" head="$2"
 here="$(cd "$(dirname "$0")" && pwd)"
-work="$(mktemp -d)"
+work="$(realpath "$(mktemp -d)")"
 trap 'rm -rf "$work"' EXIT
 # Programs built with sanitizers must be linked with them.
 flags="$(sed -n 's/^CMAKE_C_FLAGS:STRING=//p' "$build/CMakeCache.txt")"
@@ -32,9 +32,18 @@ export PKG_CONFIG_PATH="$lib/pkgconfig"
 "$work/shared" "$head" | diff "$work/expected" -
 "$work/static" "$head" | diff "$work/expected" -
 "$work/installed/bin/mien" --version | grep -qx 'mien [0-9]*\.[0-9]*\.[0-9]*'
-# What the command looks for beside itself: the default head, and what pull runs and knows.
+# What the command looks for beside itself: models and heads, and what pull runs and knows.
+for name in goemotions-small goemotions-tiny; do
+  for file in model.safetensors thresholds.json metrics.json README.md; do
+    [ -s "$work/installed/share/mien/models/$name/$file" ] || { echo "not installed: $name/$file"; exit 1; }
+  done
+done
 "$work/installed/bin/mien" inspect >"$work/inspect"
-grep -q 'heads/bge-small-en-v1.5' "$work/inspect"
+grep -q "^model  *$work/installed/share/mien/models/goemotions-small/model.safetensors" "$work/inspect"
+"$work/installed/bin/mien" label --quiet --text 'thank you so much!' >"$work/labels"
+grep -q gratitude "$work/labels"
+"$work/installed/bin/mien" inspect bge-small-en-v1.5 >"$work/inspect"
+grep -q heads/bge-small-en-v1.5 "$work/inspect"
 status=0
 "$work/installed/bin/mien" pull no/such >"$work/pull" 2>&1 || status=$?
 if [ $status != 2 ] || ! grep -q BAAI/bge-small-en-v1.5 "$work/pull"; then
