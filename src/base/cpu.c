@@ -23,6 +23,9 @@
 
 static const char *const names[MIEN_ISA_COUNT] = {
     "portable", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "amx", "neon", "neondot",
+#if defined(__wasm__)
+    "simd128",
+#endif
 };
 
 static const char no_instructions[] = "this processor has none";
@@ -119,6 +122,9 @@ const char *mien_isa_missing(mien_isa isa, char text[MIEN_ISA_MISSING_CHARS]) {
 
 const char *mien_isa_missing(mien_isa isa, char text[MIEN_ISA_MISSING_CHARS]) {
   (void)text;
+#if defined(__wasm_simd128__) /* where it is missing, no module with it is loaded */
+  if (isa == MIEN_ISA_SIMD128) return NULL;
+#endif
   return isa == MIEN_ISA_PORTABLE ? NULL : no_instructions;
 }
 

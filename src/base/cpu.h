@@ -18,6 +18,9 @@ typedef enum mien_isa {
   MIEN_ISA_AMX,        /* and AMX tiles with int8 and bf16 */
   MIEN_ISA_NEON,       /* AArch64 */
   MIEN_ISA_NEONDOT,    /* and the dot product */
+#if defined(__wasm__)
+  MIEN_ISA_SIMD128, /* WebAssembly, which has none of the others */
+#endif
   MIEN_ISA_COUNT
 } mien_isa;
 

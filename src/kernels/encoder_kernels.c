@@ -13,12 +13,21 @@ extern const mien_encoder_kernels mien_encoder_int8_avx2, mien_encoder_int8_avxv
 #elif defined(__aarch64__)
 extern const mien_encoder_kernels mien_encoder_f32_neon, mien_encoder_bf16_neon, mien_encoder_int8_neon,
     mien_encoder_int8_neondot;
+#elif defined(__wasm_simd128__)
+extern const mien_encoder_kernels mien_encoder_f32_simd128, mien_encoder_int8_simd128;
+#endif
+
+/* A WebAssembly module is downloaded: what its SIMD stands in for stays out. */
+#if defined(__wasm_simd128__)
+#define REFERENCE(products) [MIEN_ISA_SIMD128] = &mien_encoder_##products##_simd128
+#else
+#define REFERENCE(products) [MIEN_ISA_PORTABLE] = &mien_encoder_##products##_portable
 #endif
 
 const mien_encoder_kernels *const mien_encoder_kernels_of[MIEN_PRODUCTS_COUNT][MIEN_ISA_COUNT] = {
     [MIEN_PRODUCTS_F32] =
         {
-            [MIEN_ISA_PORTABLE] = &mien_encoder_f32_portable,
+            REFERENCE(f32),
 #if defined(__x86_64__)
             [MIEN_ISA_AVX2] = &mien_encoder_f32_avx2,
             [MIEN_ISA_AVX512] = &mien_encoder_f32_avx512,
@@ -28,7 +37,7 @@ const mien_encoder_kernels *const mien_encoder_kernels_of[MIEN_PRODUCTS_COUNT][M
         },
     [MIEN_PRODUCTS_BF16X3] =
         {
-            [MIEN_ISA_PORTABLE] = &mien_encoder_f32_portable,
+            REFERENCE(f32),
 #if defined(__x86_64__)
             [MIEN_ISA_AVX2] = &mien_encoder_f32_avx2,
             [MIEN_ISA_AVX512] = &mien_encoder_f32_avx512,
@@ -51,7 +60,7 @@ const mien_encoder_kernels *const mien_encoder_kernels_of[MIEN_PRODUCTS_COUNT][M
         },
     [MIEN_PRODUCTS_INT8] =
         {
-            [MIEN_ISA_PORTABLE] = &mien_encoder_int8_portable,
+            REFERENCE(int8),
 #if defined(__x86_64__)
             [MIEN_ISA_AVX2] = &mien_encoder_int8_avx2,
             [MIEN_ISA_AVXVNNI] = &mien_encoder_int8_avxvnni,

@@ -237,6 +237,24 @@ static mien_status open_pack_memory(const void *bytes, size_t size, const mien_m
   return status;
 }
 
+mien_status mien_model_adopt(unsigned char *bytes, size_t size, const mien_model_options *options, mien_model **out,
+                             mien_error *error) {
+  mien_status status;
+  if (mien_safetensors_is_one(bytes, size)) {
+    mien_pack_file pack;
+    status = mien_pack_adopt(bytes, size, "<memory>", &pack, error);
+    if (status == MIEN_OK) status = open_pack(&pack, options, out, error);
+    mien_pack_close(&pack);
+    return status;
+  }
+  mien_model *model;
+  status = make_model(&model, error);
+  if (status == MIEN_OK)
+    status = hand_over(model, set_head(model, bytes, size, NULL, NULL, options, error), out, error);
+  mien_free(bytes);
+  return status;
+}
+
 /* ---- Opening --------------------------------------------------------------------------------------------------- */
 
 /* `name` in the folder of `path`, or in `path` when that is one. */
