@@ -168,17 +168,8 @@ mien_status mien_pack_open(const char *path, mien_pack_file *pack, mien_error *e
   return status == MIEN_OK ? open_bytes(pack, error) : status;
 }
 
-mien_status mien_pack_open_memory(const void *bytes, size_t size, const char *where, mien_pack_file *pack,
+mien_status mien_pack_open_memory(unsigned char *bytes, size_t size, const char *where, mien_pack_file *pack,
                                   mien_error *error) {
-  unsigned char *copy = mien_alloc_raw(size);
-  *pack = (mien_pack_file){.where = where};
-  if (!copy) return mien_fail_memory(error, where, size);
-  memcpy(copy, bytes, size);
-  return mien_pack_adopt(copy, size, where, pack, error);
-}
-
-mien_status mien_pack_adopt(unsigned char *bytes, size_t size, const char *where, mien_pack_file *pack,
-                            mien_error *error) {
   *pack = (mien_pack_file){.where = where, .size = size, .bytes = bytes};
   return open_bytes(pack, error);
 }

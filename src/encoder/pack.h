@@ -31,15 +31,12 @@ bool mien_pack_is_like(const char *path);
 bool mien_pack_is_one(const char *path);
 
 /*
- * Opens a pack, mapped, or from memory, which is copied. Its header is checked, its version and that it is one at all;
- * `where` and `path` must outlive it. Close it in any case.
+ * Opens a pack, mapped, or from memory of mien_alloc_raw, which it takes over, after a failure too. Its header is
+ * checked, its version and that it is one at all; `where` and `path` must outlive it. Close it in any case.
  */
 MIEN_MUST_USE mien_status mien_pack_open(const char *path, mien_pack_file *pack, mien_error *error);
-MIEN_MUST_USE mien_status mien_pack_open_memory(const void *bytes, size_t size, const char *where, mien_pack_file *pack,
-                                                mien_error *error);
-/* The same of memory from mien_alloc_raw, which it takes over, after a failure too. */
-MIEN_MUST_USE mien_status mien_pack_adopt(unsigned char *bytes, size_t size, const char *where, mien_pack_file *pack,
-                                          mien_error *error);
+MIEN_MUST_USE mien_status mien_pack_open_memory(unsigned char *bytes, size_t size, const char *where,
+                                                mien_pack_file *pack, mien_error *error);
 void mien_pack_close(mien_pack_file *pack);
 
 /* The data of a tensor, which must have this type and shape and lie at a multiple of `alignment`. */

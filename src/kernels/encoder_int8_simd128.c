@@ -7,8 +7,8 @@
 #include "kernels/vector_simd128.h"
 
 #define INT8_OFFSET 0
-/* By four outputs at a time: 10 sums, of two outputs' halves each, their weights and a row's activations: 13 of the 15
- * registers that engines have for them on x86. */
+/* By four outputs at a time: 8 sums, of two outputs' halves each, their weights and a row's activations: 11 of the 15
+ * registers that engines have for them on x86. More rows are slower there. */
 #define INT8_ROWS 4
 #define INT8_PANELS 1
 #define INT8_ROW_BYTES(depth) (2 * (depth))

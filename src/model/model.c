@@ -18,6 +18,9 @@
 /* The weights of the largest head that is accepted as double, and some room for the graph around them. */
 #define MAX_MODEL_BYTES (MIEN_MAX_WEIGHTS * 8 + ((size_t)64 << 20))
 
+/* Names a pack without a path in messages. */
+static const char in_memory[] = "<memory>";
+
 /* A caller's options, however old its structure. */
 static mien_status read_options(const mien_model_options *given, mien_model_options *options, mien_error *error) {
   *options = (mien_model_options){.size = sizeof *options};
@@ -228,29 +231,28 @@ static mien_status open_pack_file(const char *path, const mien_model_options *op
   return status;
 }
 
-static mien_status open_pack_memory(const void *bytes, size_t size, const mien_model_options *options,
+/* Of memory from mien_alloc_raw, which it takes over. */
+static mien_status open_pack_memory(unsigned char *bytes, size_t size, const mien_model_options *options,
                                     mien_model **model, mien_error *error) {
   mien_pack_file pack;
-  mien_status status = mien_pack_open_memory(bytes, size, "<memory>", &pack, error);
+  mien_status status = mien_pack_open_memory(bytes, size, in_memory, &pack, error);
   if (status == MIEN_OK) status = open_pack(&pack, options, model, error);
   mien_pack_close(&pack);
   return status;
 }
 
-mien_status mien_model_adopt(unsigned char *bytes, size_t size, const mien_model_options *options, mien_model **out,
+static mien_status open_pack_copied(const void *bytes, size_t size, const mien_model_options *options,
+                                    mien_model **model, mien_error *error) {
+  unsigned char *copy = mien_alloc_raw(size);
+  if (!copy) return mien_fail_memory(error, in_memory, size);
+  memcpy(copy, bytes, size);
+  return open_pack_memory(copy, size, options, model, error);
+}
+
+mien_status mien_model_adopt(unsigned char *bytes, size_t size, const mien_model_options *options, mien_model **model,
                              mien_error *error) {
-  mien_status status;
-  if (mien_safetensors_is_one(bytes, size)) {
-    mien_pack_file pack;
-    status = mien_pack_adopt(bytes, size, "<memory>", &pack, error);
-    if (status == MIEN_OK) status = open_pack(&pack, options, out, error);
-    mien_pack_close(&pack);
-    return status;
-  }
-  mien_model *model;
-  status = make_model(&model, error);
-  if (status == MIEN_OK)
-    status = hand_over(model, set_head(model, bytes, size, NULL, NULL, options, error), out, error);
+  if (mien_safetensors_is_one(bytes, size)) return open_pack_memory(bytes, size, options, model, error);
+  mien_status status = open_bytes(bytes, size, NULL, NULL, options, model, error);
   mien_free(bytes);
   return status;
 }
@@ -303,7 +305,7 @@ mien_status mien_model_open_memory(const void *bytes, size_t size, const mien_mo
     return mien_fail(error, MIEN_ARGUMENT, "mien_model_open_memory: bytes and model must not be NULL");
   mien_status status = read_options(given, &options, error);
   if (status != MIEN_OK) return status;
-  if (mien_safetensors_is_one(bytes, size)) return open_pack_memory(bytes, size, &options, model, error);
+  if (mien_safetensors_is_one(bytes, size)) return open_pack_copied(bytes, size, &options, model, error);
   return open_bytes(bytes ? bytes : "", size, NULL, NULL, &options, model, error);
 }
 
