@@ -37,10 +37,15 @@ interrupted() {
 trap clean_up EXIT
 trap interrupted INT TERM HUP
 
-# A client in the background, so that a signal is acted on at once and not when the client ends.
+# A client in the background, so that a signal is acted on at once and not when the client ends. One that comes while
+# the client is started is acted on once it is known whom to end.
 run() {
+  early=''
+  trap 'early=yes' INT TERM HUP
   "$@" &
   child=$!
+  trap interrupted INT TERM HUP
+  if [ -n "$early" ]; then interrupted; fi
   wait "$child"
   result=$?
   child=''
