@@ -231,9 +231,8 @@ static mien_status open_pack_file(const char *path, const mien_model_options *op
   return status;
 }
 
-/* Of memory from mien_alloc_raw, which it takes over. */
-static mien_status open_pack_memory(unsigned char *bytes, size_t size, const mien_model_options *options,
-                                    mien_model **model, mien_error *error) {
+mien_status mien_model_adopt(unsigned char *bytes, size_t size, const mien_model_options *options, mien_model **model,
+                             mien_error *error) {
   mien_pack_file pack;
   mien_status status = mien_pack_open_memory(bytes, size, in_memory, &pack, error);
   if (status == MIEN_OK) status = open_pack(&pack, options, model, error);
@@ -246,15 +245,7 @@ static mien_status open_pack_copied(const void *bytes, size_t size, const mien_m
   unsigned char *copy = mien_alloc_raw(size);
   if (!copy) return mien_fail_memory(error, in_memory, size);
   memcpy(copy, bytes, size);
-  return open_pack_memory(copy, size, options, model, error);
-}
-
-mien_status mien_model_adopt(unsigned char *bytes, size_t size, const mien_model_options *options, mien_model **model,
-                             mien_error *error) {
-  if (mien_safetensors_is_one(bytes, size)) return open_pack_memory(bytes, size, options, model, error);
-  mien_status status = open_bytes(bytes, size, NULL, NULL, options, model, error);
-  mien_free(bytes);
-  return status;
+  return mien_model_adopt(copy, size, options, model, error);
 }
 
 /* ---- Opening --------------------------------------------------------------------------------------------------- */

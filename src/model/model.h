@@ -21,8 +21,8 @@ struct mien_model {
 };
 
 /*
- * mien_model_open_memory of `bytes` from mien_alloc_raw, which it takes over, after a failure too: a pack is used where
- * it lies. Every field of the options is read.
+ * mien_model_open_memory of a pack's `bytes`, from mien_alloc_raw, which it takes over, after a failure too: a pack is
+ * used where it lies. Every field of the options is read.
  */
 MIEN_MUST_USE mien_status mien_model_adopt(unsigned char *bytes, size_t size, const mien_model_options *options,
                                            mien_model **model, mien_error *error);
