@@ -15,7 +15,7 @@ typedef struct handle {
 
 extern mien_error mien_last_error;
 
-/* A handle of options with the thresholds given: JSON, or NULL. */
+/* Options with these thresholds: JSON, or NULL. */
 mien_model_options mien_options_of(const char *thresholds, size_t thresholds_size);
 
 /* A handle for `model`, which it takes over, if `status` is MIEN_OK; else NULL. */

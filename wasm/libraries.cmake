@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 # protobuf-c and jansson for WebAssembly, of the distribution's sources, under the names that they have natively.
-list(APPEND CMAKE_PREFIX_PATH /usr) # where the messages of ONNX are described: a file for any machine
 set(sources ${CMAKE_BINARY_DIR}/sources)
 execute_process(COMMAND ${CMAKE_SOURCE_DIR}/cmake/sources.sh ${sources} COMMAND_ERROR_IS_FATAL ANY)
 
