@@ -2,7 +2,8 @@
 /*
  * What every module of WebAssembly exports: the C API, with numbers in the place of structures. Pointers are offsets
  * into the module's memory, which grows: views of it are made anew after every call. After a failure (a handle of 0, a
- * status that is not MIEN_OK) the message is at mien_error_message().
+ * status that is not MIEN_OK) the message is at mien_error_message() and the status is
+ * mien_error_code().
  */
 #include "exports.h"
 
@@ -12,6 +13,7 @@
 mien_error mien_last_error;
 
 const char *EXPORT(mien_error_message)(void);
+mien_status EXPORT(mien_error_code)(void);
 const char *EXPORT(mien_library_version)(void);
 void *EXPORT(mien_take)(size_t bytes);
 void EXPORT(mien_give)(void *memory);
@@ -21,6 +23,8 @@ const char *EXPORT(mien_isa_of)(const handle *h);
 mien_status EXPORT(mien_run_rows)(handle *h, const float *rows, size_t n, float *scores, mien_row_status *status);
 
 const char *mien_error_message(void) { return mien_last_error.message; }
+
+mien_status mien_error_code(void) { return mien_last_error.code; }
 
 const char *mien_library_version(void) { return mien_version(); }
 

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+# The npm packages as they are published, in npm/ of the build folder: mien-wasm and the model that it loads by default.
+# `npm pack` in either makes a tarball. Their version is the library's.
+set(npm ${CMAKE_BINARY_DIR}/npm)
+set(model ${CMAKE_SOURCE_DIR}/models/goemotions-tiny)
+set(package ${CMAKE_CURRENT_SOURCE_DIR}/npm)
+set(model_package ${CMAKE_CURRENT_SOURCE_DIR}/npm-model)
+file(SHA256 ${model}/model.safetensors MODEL_SHA256)
+file(SIZE ${model}/model.safetensors MODEL_BYTES)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${model}/model.safetensors)
+configure_file(${package}/package.json.in ${npm}/mien-wasm/package.json @ONLY)
+configure_file(${model_package}/package.json.in ${npm}/mien-goemotions-tiny/package.json @ONLY)
+configure_file(${model_package}/index.js.in ${npm}/mien-goemotions-tiny/index.js @ONLY)
+
+file(GLOB scripts CONFIGURE_DEPENDS ${package}/*.js ${package}/*.d.ts ${package}/README.md)
+set(model_files ${model}/model.safetensors ${model}/thresholds.json ${model}/metrics.json ${model}/README.md
+                ${model_package}/index.d.ts)
+set(license ${CMAKE_SOURCE_DIR}/LICENSE)
+add_custom_command(
+  OUTPUT ${npm}/.done
+  COMMAND ${CMAKE_COMMAND} -E copy ${scripts} ${license} $<TARGET_FILE:mien_wasm_pack> $<TARGET_FILE:mien_wasm_head>
+          ${npm}/mien-wasm
+  COMMAND ${CMAKE_COMMAND} -E copy ${model_files} ${license} ${npm}/mien-goemotions-tiny
+  COMMAND ${CMAKE_COMMAND} -E touch ${npm}/.done
+  DEPENDS ${scripts} ${model_files} ${license} mien_wasm_pack mien_wasm_head VERBATIM)
+add_custom_target(npm ALL DEPENDS ${npm}/.done)

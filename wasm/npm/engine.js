@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// One instance of a module of the core: bytes and texts go into its memory, scores come out. Synchronous, on whatever
+// thread it is on. Addresses are unsigned (memory grows up to 4 GB), and views of the memory are made anew after
+// every call, since growth detaches them.
+import { MienError } from './errors.js'
+
+const decoder = new TextDecoder()
+const encoder = new TextEncoder()
+
+// mien_status, as mien.h numbers it.
+const CODES = ['', 'internal', 'argument', 'input', 'resource', 'cancelled']
+
+const megabytes = (n) => `${(n / 1e6).toFixed(1)} MB`
+
+export class Engine {
+  #core
+  #memory
+  #handle = 0
+
+  constructor(module) {
+    const { exports } = new WebAssembly.Instance(module, {})
+    this.#core = exports
+    this.#memory = exports.memory
+    exports._initialize()
+  }
+
+  // A pack. bytes: ArrayBuffer. thresholds: JSON text, or undefined. maxTokens: 0 is the model's own.
+  open(bytes, thresholds, maxTokens) {
+    const at = this.#put(new Uint8Array(bytes), 'the model')
+    this.#opened((json, size) => this.#core.mien_open(at, bytes.byteLength, json, size, maxTokens), thresholds)
+  }
+
+  // A head in ONNX.
+  openHead(bytes, thresholds) {
+    const at = this.#put(new Uint8Array(bytes), 'the model')
+    try {
+      this.#opened((json, size) => this.#core.mien_open_head(at, bytes.byteLength, json, size), thresholds)
+    } finally {
+      this.#core.mien_give(at)
+    }
+  }
+
+  #opened(open, thresholds) {
+    const json = thresholds === undefined ? null : encoder.encode(thresholds)
+    const at = json ? this.#put(json, 'thresholds') : 0
+    this.#handle = this.#guarded(() => open(at, json ? json.length : 0)) >>> 0
+    this.#core.mien_give(at)
+    if (!this.#handle) throw this.#error()
+  }
+
+  // What the model is, as `mien inspect --json` prints it, with the instruction set that runs it.
+  describe() {
+    const info = JSON.parse(this.#string(this.#core.mien_describe(this.#handle)))
+    return { ...info, isa: this.#string(this.#core.mien_isa_of(this.#handle)) }
+  }
+
+  // { values: Float32Array [n × columns], status: Uint8Array [n] }, of embeddings where `embed`, else of scores.
+  runTexts(texts, columns, embed) {
+    const n = texts.length
+    // UTF-8 has at most three bytes for each of UTF-16's units: one pass over the texts, into one allocation.
+    const capacity = texts.reduce((sum, text) => sum + 3 * text.length, 0)
+    const table = this.#take(8 * n, 'texts')
+    const bytes = this.#take(capacity, 'texts')
+    try {
+      const target = new Uint8Array(this.#memory.buffer, bytes, capacity)
+      const pairs = new Uint32Array(this.#memory.buffer, table, 2 * n)
+      let used = 0
+      texts.forEach((text, i) => {
+        pairs[2 * i] = bytes + used
+        pairs[2 * i + 1] = encoder.encodeInto(text, target.subarray(used)).written
+        used += pairs[2 * i + 1]
+      })
+      return this.#run(n, columns, (values, status) =>
+        this.#core.mien_run_texts(this.#handle, table, n, embed ? 0 : values, embed ? values : 0, status)
+      )
+    } finally {
+      this.#core.mien_give(bytes)
+      this.#core.mien_give(table)
+    }
+  }
+
+  // The same of embeddings: Float32Array [n × D], one after the other.
+  runRows(rows, n, columns) {
+    const at = this.#put(new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength), 'embeddings')
+    try {
+      return this.#run(n, columns, (values, status) => this.#core.mien_run_rows(this.#handle, at, n, values, status))
+    } finally {
+      this.#core.mien_give(at)
+    }
+  }
+
+  close() {
+    this.#core.mien_close(this.#handle)
+    this.#handle = 0
+  }
+
+  #run(n, columns, call) {
+    const values = this.#take(4 * n * columns, 'results')
+    const status = this.#take(n, 'results')
+    try {
+      const code = this.#guarded(() => call(values, status))
+      if (code) throw this.#error()
+      return {
+        values: new Float32Array(this.#memory.buffer, values, n * columns).slice(),
+        status: new Uint8Array(this.#memory.buffer, status, n).slice()
+      }
+    } finally {
+      this.#core.mien_give(status)
+      this.#core.mien_give(values)
+    }
+  }
+
+  #take(bytes, what) {
+    const at = bytes < 2 ** 32 ? this.#core.mien_take(bytes) >>> 0 : 0
+    if (at) return at
+    throw new MienError('resource', `${what}: no memory for ${megabytes(bytes)}: a module has 4 GB at most`)
+  }
+
+  #put(bytes, what) {
+    const at = this.#take(bytes.length, what)
+    new Uint8Array(this.#memory.buffer, at, bytes.length).set(bytes)
+    return at
+  }
+
+  #string(at) {
+    const bytes = new Uint8Array(this.#memory.buffer, at >>> 0)
+    return decoder.decode(bytes.subarray(0, bytes.indexOf(0)))
+  }
+
+  #error() {
+    return new MienError(CODES[this.#core.mien_error_code()], this.#string(this.#core.mien_error_message()))
+  }
+
+  // A trap leaves the instance in an unknown state, which is a bug of ours or an exhausted stack.
+  #guarded(call) {
+    try {
+      return call()
+    } catch (cause) {
+      throw new MienError('internal', `the module stopped: ${cause.message}`, { cause })
+    }
+  }
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Text to emotion labels in WebAssembly. A model is loaded once and used for any number of texts; nothing is sent
+ * anywhere. A text's scores do not depend on the texts beside it, and those of int8 models are equal on every machine.
+ */
+
+/** Where a model is: a URL (in browsers relative to the page), a path in Node, Deno and Bun, or its bytes. */
+export type Source = string | URL | Response | ArrayBuffer | ArrayBufferView | Blob
+
+export interface Progress {
+  /** Bytes read so far. */
+  loaded: number
+  /** Bytes in all, where the server or the package says so. */
+  total?: number
+  /** The bytes came from the cache, not from the network. */
+  cached?: true
+}
+
+/** `load` without a model's source takes the one of the package mien-goemotions-tiny. */
+export interface LoadOptions {
+  /** Called for what is read, at least once before and once at the end. */
+  onProgress?: (progress: Progress) => void
+  /** Cancels loading: the promise is rejected with the signal's reason. */
+  signal?: AbortSignal
+  /**
+   * The model's hash: `sha256-`, `sha384-` or `sha512-` and base64 or hex, or 64 digits of hex. Anything else is
+   * refused, and what was downloaded is kept in the Cache API under it.
+   */
+  integrity?: string
+  /** With `integrity`: whether to keep downloads (default: true), or the name of the Cache. */
+  cache?: boolean | string
+  /** Thresholds in the place of the model's: exactly its labels, each with a number in [0, 1], or their JSON. */
+  thresholds?: Thresholds
+  /** Cuts texts to so many tokens, the two special ones included, from 3 to the model's own limit: the default. */
+  maxTokens?: number
+  /** Whether to run in a worker; default: in browsers. */
+  worker?: boolean
+  /** How many workers, each with a copy of the model, share the texts of a call. Default: 1. */
+  workers?: number
+  /** The core's mien.wasm: compiled, its bytes, or where it is; default: beside the package's scripts. */
+  module?: WebAssembly.Module | ArrayBuffer | ArrayBufferView | string | URL
+}
+
+export interface HeadOptions extends Pick<LoadOptions, 'onProgress' | 'signal' | 'integrity' | 'cache' | 'module'> {}
+
+/** An object of labels and numbers in [0, 1], or its JSON, as thresholds.json has it. */
+export type Thresholds = Readonly<Record<string, number>> | string | ArrayBuffer | ArrayBufferView
+
+export interface LabelOptions {
+  /** One threshold in [0, 1] for all labels, or some labels' in the place of the model's. */
+  thresholds?: number | Readonly<Record<string, number>>
+  /** The K labels with the highest scores, whatever their thresholds. */
+  topK?: number
+  /** If fewer labels are above their thresholds: so many, those nearest to theirs. Default: 0. */
+  minLabels?: number
+  /** Adds `allScores` to results. */
+  allScores?: boolean
+  /** Cancels between batches of texts: the promise is rejected with the signal's reason. */
+  signal?: AbortSignal
+}
+
+export interface Label {
+  label: string
+  /** In [0, 1], a float32. */
+  score: number
+}
+
+export interface Result {
+  /** Those whose score is greater than their threshold, highest first; may be empty. */
+  labels: Label[]
+  /** A score a label, in the order of `labelNames`. */
+  allScores?: Float32Array
+  /** The text was longer than the model takes: this is of its first tokens. */
+  truncated?: true
+  /** Why there are no labels: NaN or infinity in the embedding. */
+  error?: string
+}
+export type FullResult = Result & { allScores: Float32Array }
+
+/** Rows of a number each dimension: Float32Array is what is fast. */
+export type Embedding = Float32Array | Float64Array | readonly number[]
+
+/** What the model is: as `mien inspect --json` has it, of which these are the fields that are always there. */
+export interface ModelInfo {
+  /** The instruction set that runs it: 'simd128', 'relaxed' or 'portable'. */
+  isa: string
+  dtype: string
+  dim: number
+  labels: string[]
+  thresholds: number[]
+  thresholds_from: 'default' | 'options' | 'found'
+  link: string
+  [field: string]: unknown
+}
+
+interface Loaded {
+  readonly info: ModelInfo
+  /** Length of an embedding. */
+  readonly dim: number
+  /** The labels, in the order of all scores. */
+  readonly labelNames: readonly string[]
+  readonly thresholds: Readonly<Record<string, number>>
+  /** Frees the model and ends its workers; calls that are not done are rejected. May be called twice. */
+  dispose(): void
+}
+
+export interface Model extends Loaded {
+  label(text: string, options: LabelOptions & { allScores: true }): Promise<FullResult>
+  label(text: string, options?: LabelOptions): Promise<Result>
+  label(texts: readonly string[], options: LabelOptions & { allScores: true }): Promise<FullResult[]>
+  label(texts: readonly string[], options?: LabelOptions): Promise<Result[]>
+
+  /**
+   * Results in the order of the texts, of any number of them: the source is read as fast as results are taken. Batches
+   * are of what the source has ready, at most `batchSize` texts (default: 64).
+   */
+  labelStream(
+    texts: AsyncIterable<string> | Iterable<string>,
+    options: LabelOptions & { batchSize?: number; allScores: true }
+  ): AsyncGenerator<FullResult, void, undefined>
+  labelStream(
+    texts: AsyncIterable<string> | Iterable<string>,
+    options?: LabelOptions & { batchSize?: number }
+  ): AsyncGenerator<Result, void, undefined>
+
+  /** Sentence embeddings, each of `dim` numbers. */
+  embed(text: string, options?: { signal?: AbortSignal }): Promise<Float32Array>
+  embed(texts: readonly string[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>
+
+  /** Labels of embeddings that `embed` gave. */
+  labelEmbeddings(embedding: Embedding, options?: LabelOptions): Promise<Result>
+  labelEmbeddings(embeddings: readonly Embedding[], options?: LabelOptions): Promise<Result[]>
+}
+
+/** A linear classifier of embeddings. */
+export interface Head extends Loaded {
+  label(embedding: Embedding, options?: LabelOptions): Promise<Result>
+  label(embeddings: readonly Embedding[], options?: LabelOptions): Promise<Result[]>
+  /** Rows one after the other, [n × dim], to scores [n × labels]; NaN for a row with NaN or infinity. */
+  scores(embeddings: Float32Array, options?: { signal?: AbortSignal }): Promise<Float32Array>
+}
+
+/** A pack: encoder, vocabulary, head and thresholds in one file, as `mien pack` makes them. */
+export function load(source?: Source, options?: LoadOptions): Promise<Model>
+
+/** A linear classifier in ONNX, from embeddings to labels. Runs on the calling thread: it takes microseconds. */
+export function loadHead(source: Source, thresholds?: Thresholds, options?: HeadOptions): Promise<Head>
+
+/**
+ * Every failure but a signal's: its message says what, where, what was expected and found.
+ * - `argument`: the call is wrong
+ * - `input`: the bytes are not what they should be
+ * - `download`: they could not be fetched, or not all of them
+ * - `integrity`: their hash is another
+ * - `resource`: no memory or no worker
+ * - `unsupported`: the platform lacks what is needed
+ * - `disposed`: the model was used after dispose()
+ * - `internal`: a bug: please report it
+ */
+export class MienError extends Error {
+  constructor(code: MienError['code'], message: string, options?: ErrorOptions)
+  name: 'MienError'
+  code: 'argument' | 'input' | 'download' | 'integrity' | 'resource' | 'unsupported' | 'disposed' | 'internal'
+}

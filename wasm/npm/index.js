@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// mien-wasm in browsers. Importing it touches nothing.
+import { compile } from './compile.js'
+import { MienError } from './errors.js'
+import { loaders } from './model.js'
+
+// Literal, so that bundlers find what they name.
+const modules = {
+  'mien.wasm': () => new URL('./mien.wasm', import.meta.url),
+  'mien-head.wasm': () => new URL('./mien-head.wasm', import.meta.url)
+}
+const here = import.meta.url
+
+function newWorker() {
+  try {
+    return new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })
+  } catch (error) {
+    // Scripts of another origin, as a CDN's, cannot be workers, but can be imported by one.
+    if (error.name !== 'SecurityError' || !/^https?:/.test(here)) throw error
+    const script = new Blob([`import ${JSON.stringify(String(new URL('worker.js', here)))}`], {
+      type: 'text/javascript'
+    })
+    const url = URL.createObjectURL(script)
+    const worker = new Worker(url, { type: 'module' })
+    setTimeout(() => URL.revokeObjectURL(url), 60000)
+    return worker
+  }
+}
+
+const platform = {
+  compile: (name, given) => compile(given, given ?? modules[name]()),
+  workerByDefault: typeof Worker === 'function',
+
+  // The companion package; where there is nothing that resolves its name, it lies beside this one.
+  async shipped() {
+    const { url, integrity, size } = await import('mien-goemotions-tiny').catch(() => ({
+      url: new URL('../mien-goemotions-tiny/model.safetensors', here)
+    }))
+    return { source: url, integrity, size }
+  },
+
+  startWorker(receive, failed) {
+    const worker = newWorker()
+    worker.onmessage = (event) => receive(event.data)
+    worker.onmessageerror = () => failed('a message could not be read')
+    worker.onerror = (event) => {
+      event.preventDefault?.()
+      failed(event.message ?? 'it could not be started')
+    }
+    return { post: (message, transfer) => worker.postMessage(message, transfer), terminate: () => worker.terminate() }
+  }
+}
+
+export const { load, loadHead } = loaders(platform)
+export { MienError }
