@@ -272,19 +272,21 @@ export function loaders(platform) {
     if (!Number.isInteger(workers) || workers < 1 || workers > 256)
       throw new MienError('argument', `workers: expected a whole number from 1 to 256, found ${workers}`)
     const thresholds = thresholdsJson(options.thresholds)
-    const compiling = platform.compile('mien.wasm', options.module)
-    compiling.catch(() => {}) // said below, unless the download fails first
-    const given = source === undefined ? await platform.shipped() : { source }
-    const bytes = await obtain(given.source, { ...given, ...options }, platform)
-    const module = await compiling
-    signal?.throwIfAborted()
     const useWorker = (options.worker ?? (workers > 1 || platform.workerByDefault)) && platform.startWorker
     if (!useWorker && workers > 1) throw new MienError('unsupported', `workers: expected 1 here, found ${workers}`)
+    signal?.throwIfAborted()
+    const compiling = platform.compile('mien.wasm', options.module)
+    compiling.catch(() => {}) // said below, unless the download fails first
+    // Workers start while the model is on its way.
     const lanes = []
-    for (let i = 0; i < workers; i++) lanes.push(useWorker ? new WorkerLane(platform.startWorker) : new LocalLane())
     const stop = () => lanes.forEach((lane) => lane.close(signal.reason))
     signal?.addEventListener('abort', stop, { once: true })
+    let given = { source }
     try {
+      for (let i = 0; i < workers; i++) lanes.push(useWorker ? new WorkerLane(platform.startWorker) : new LocalLane())
+      if (source === undefined) given = await platform.shipped()
+      const bytes = await obtain(given.source, { ...given, ...options }, platform)
+      const module = await compiling
       // The last may have the bytes, the others get copies.
       const opened = lanes.map((lane, i) =>
         lane.run('open', { module, bytes, thresholds, maxTokens }, i === workers - 1 ? [bytes] : [])

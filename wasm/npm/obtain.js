@@ -38,7 +38,8 @@ async function read(response, where, { onProgress, signal, size }) {
   // With a Content-Encoding the length is that of the encoded bytes.
   const length = response.headers.get('content-encoding') ? null : response.headers.get('content-length')
   const total = length === null ? size : Number(length)
-  const chunks = []
+  // One allocation where the length is known.
+  let bytes = new Uint8Array(total ?? 1 << 20)
   let loaded = 0
   const reader = response.body?.getReader()
   // A Response that was made here does not hear of the signal.
@@ -50,7 +51,12 @@ async function read(response, where, { onProgress, signal, size }) {
       const { done, value } = await reader.read()
       signal?.throwIfAborted()
       if (done) break
-      chunks.push(value)
+      if (loaded + value.length > bytes.length) {
+        const larger = new Uint8Array(Math.max(loaded + value.length, 2 * bytes.length))
+        larger.set(bytes)
+        bytes = larger
+      }
+      bytes.set(value, loaded)
       loaded += value.length
       onProgress?.({ loaded, total })
     }
@@ -63,13 +69,7 @@ async function read(response, where, { onProgress, signal, size }) {
   }
   if (length !== null && loaded !== total)
     fail('download', `${where}: truncated: expected ${total} bytes, found ${loaded}`)
-  const bytes = new Uint8Array(loaded)
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.length
-  }
-  return bytes.buffer
+  return loaded === bytes.length ? bytes.buffer : bytes.buffer.slice(0, loaded)
 }
 
 async function download(url, options) {
@@ -131,8 +131,12 @@ export async function obtain(source, options, platform) {
   if (!kept) return check(await download(where, options))
   const name = typeof cache === 'string' ? cache : CACHE
   const key = `https://mien-wasm.invalid/${expected.join('/')}`
-  const hit = await attempt(async () => (await caches.open(name)).match(key))
-  const found = hit && (await attempt(async () => check(await read(hit, where, { signal }))))
+  // It was checked before it was put there.
+  const found = await attempt(async () => {
+    const hit = await (await caches.open(name)).match(key)
+    const bytes = await hit?.arrayBuffer()
+    return bytes?.byteLength === Number(hit?.headers.get('content-length')) && bytes
+  })
   signal?.throwIfAborted()
   if (found) {
     options.onProgress?.({ loaded: found.byteLength, total: found.byteLength, cached: true })
