@@ -9,6 +9,9 @@
  *   INT8_ROWS, INT8_PANELS         sums kept in registers: rows by panels of 16 outputs; INT8_PANELS is 1 or 2
  *   INT8_ROW_BYTES(depth)          and arrange_row(row, range, depth), where a row is kept in a form of its own: its
  *                                  bytes in whole lines, and what makes it of the integers at their start
+ *   INT8_PANEL_BYTES(depth)        and arrange_panel(x, panel), where the weights of 16 outputs are laid out anew for
+ *                                  all rows of a call: the bytes that they take, in whole lines, and what does it, into
+ *                                  x->panel; INT8_PANELS is 1 then
  *   sum_products(...)              as declared below: how a tile's sums are made; or INT8_OWN_PANELS, and after this
  *                                  file multiply_panels(), where that is not by tiles of these sizes
  *   vec_max_integers(a, b)         of int32 lanes
@@ -66,10 +69,18 @@ static void arrange_row(activation *row, int8_range range, size_t depth);
 typedef struct int8_rows {
   activation *numbers; /* [n × INT8_ROW_BYTES(depth)] */
   float *scales;       /* [n] */
+  void *panel;         /* [INT8_PANEL_BYTES(depth)] */
   size_t depth;
   int8_range range;
   int32_t correction; /* times the sum of an output's weights: what its sum lacks for how numbers are in memory */
 } int8_rows;
+
+#ifndef INT8_PANEL_BYTES
+#define INT8_PANEL_BYTES(depth) 0
+#define arrange_panel(x, panel) (panel)
+#else
+static const int8_t *arrange_panel(const int8_rows *x, const int8_t *panel);
+#endif
 
 /* Numbers of a row from `at` on, on their way to be rounded. */
 INLINE vec load_row(const float *x, int8_range range, const float *multipliers, size_t at) {
@@ -181,11 +192,9 @@ INLINE void finish(const product *p, size_t row, size_t column, const signed_int
 INLINE void sum_products(const int8_rows *x, size_t row, const int8_t *weights, size_t panel_bytes, int R, int P,
                          signed_integers sums[INT8_ROWS][INT8_VECS]);
 
-INLINE void tile_of_sums(const product *p, size_t row, size_t column, int R, int P) {
-  const size_t depth = p->x->depth;
-  const int8_t *weights = (const int8_t *)p->matrix->panels + column * depth;
+INLINE void tile_of_sums(const product *p, size_t row, size_t column, const int8_t *weights, int R, int P) {
   signed_integers sums[INT8_ROWS][INT8_VECS];
-  sum_products(p->x, row, weights, MIEN_PANEL * depth, R, P, sums);
+  sum_products(p->x, row, weights, MIEN_PANEL * p->x->depth, R, P, sums);
   /* In copies, which no store can change: what the rows have in common is loaded and divided once. */
   const mien_matrix matrix = *p->matrix;
   const int8_rows x = *p->x;
@@ -199,10 +208,10 @@ INLINE void tile_of_sums(const product *p, size_t row, size_t column, int R, int
 
 #define INT8_TILE_CASE(R)                                                                                              \
   case R:                                                                                                              \
-    if (R <= INT8_ROWS) tile_of_sums(p, row, column, R <= INT8_ROWS ? R : 1, P);                                       \
+    if (R <= INT8_ROWS) tile_of_sums(p, row, column, weights, R <= INT8_ROWS ? R : 1, P);                              \
     break;
 
-INLINE void tile_of_rows(const product *p, size_t row, size_t column, size_t rows, int P) {
+INLINE void tile_of_rows(const product *p, size_t row, size_t column, const int8_t *weights, size_t rows, int P) {
   _Static_assert(INT8_ROWS <= 12, "there is a case for every number of rows");
   switch (rows) {
     INT8_TILE_CASE(1)
@@ -221,12 +230,12 @@ INLINE void tile_of_rows(const product *p, size_t row, size_t column, size_t row
 }
 
 /* Not inlined: what surrounds it must not take registers from the sums. */
-static __attribute__((noinline)) void tile_of_panels(const product *p, size_t row, size_t column, size_t rows,
-                                                     size_t n_panels) {
+static __attribute__((noinline)) void tile_of_panels(const product *p, size_t row, size_t column, const int8_t *weights,
+                                                     size_t rows, size_t n_panels) {
   if (INT8_PANELS == 2 && n_panels == 2)
-    tile_of_rows(p, row, column, rows, INT8_PANELS);
+    tile_of_rows(p, row, column, weights, rows, INT8_PANELS);
   else
-    tile_of_rows(p, row, column, rows, 1);
+    tile_of_rows(p, row, column, weights, rows, 1);
 }
 
 /* All rows by n_panels ≤ INT8_PANELS of 16 columns. */
@@ -237,10 +246,11 @@ static void multiply_panels(const product *p, size_t column, size_t n_panels) {
   /* The panels that come next are brought closer meanwhile. */
   const unsigned char *next =
       (const unsigned char *)p->matrix->panels + (column + (is_last ? 0 : n_panels * MIEN_PANEL)) * p->x->depth;
+  const int8_t *weights = arrange_panel(p->x, (const int8_t *)p->matrix->panels + column * p->x->depth);
   for (size_t row = 0; row < p->n; row += INT8_ROWS, next += bytes_a_tile) {
     const size_t rows = at_most(p->n - row, INT8_ROWS);
     for (size_t i = 0; i < bytes_a_tile; i += MIEN_LINE) __builtin_prefetch(next + i, 0, 2);
-    tile_of_panels(p, row, column, rows, n_panels);
+    tile_of_panels(p, row, column, weights, rows, n_panels);
   }
 }
 #else
@@ -284,12 +294,14 @@ static void multiply(const product *p) {
 
 /* Scratch: rows as int8 with their scales; of a feed-forward also what lies between, as floats and as int8. */
 static size_t rows_bytes(size_t rows, size_t columns) {
-  return rows * INT8_ROW_BYTES(mien_depth(columns, 1)) + whole_lines(rows * sizeof(float));
+  const size_t depth = mien_depth(columns, 1);
+  return rows * INT8_ROW_BYTES(depth) + whole_lines(rows * sizeof(float)) + INT8_PANEL_BYTES(depth);
 }
 
 static int8_rows take_rows(unsigned char **scratch, size_t rows, size_t columns) {
   int8_rows taken = {.numbers = *scratch, .depth = mien_depth(columns, 1)};
   taken.scales = (float *)(void *)(*scratch + rows * INT8_ROW_BYTES(taken.depth));
+  taken.panel = (unsigned char *)taken.scales + whole_lines(rows * sizeof(float));
   *scratch += rows_bytes(rows, columns);
   return taken;
 }
