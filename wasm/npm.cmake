@@ -18,9 +18,9 @@ set(model_files ${model}/model.safetensors ${model}/thresholds.json ${model}/met
 set(license ${CMAKE_SOURCE_DIR}/LICENSE)
 add_custom_command(
   OUTPUT ${npm}/.done
-  COMMAND ${CMAKE_COMMAND} -E copy ${scripts} ${license} $<TARGET_FILE:mien_wasm_pack> $<TARGET_FILE:mien_wasm_head>
-          ${npm}/mien-wasm
+  COMMAND ${CMAKE_COMMAND} -E copy ${scripts} ${license} $<TARGET_FILE:mien_wasm_pack> ${relaxed_module}
+          $<TARGET_FILE:mien_wasm_head> ${npm}/mien-wasm
   COMMAND ${CMAKE_COMMAND} -E copy ${model_files} ${license} ${npm}/mien-goemotions-tiny
   COMMAND ${CMAKE_COMMAND} -E touch ${npm}/.done
-  DEPENDS ${scripts} ${model_files} ${license} mien_wasm_pack mien_wasm_head VERBATIM)
+  DEPENDS ${scripts} ${model_files} ${license} ${relaxed_module} mien_wasm_pack mien_wasm_head VERBATIM)
 add_custom_target(npm ALL DEPENDS ${npm}/.done)

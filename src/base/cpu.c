@@ -22,9 +22,9 @@
 #endif
 
 static const char *const names[MIEN_ISA_COUNT] = {
-    "portable", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "amx", "neon", "neondot",
+    "portable", "avx2",    "avxvnni", "avx512", "avx512vnni", "avx512bf16", "amx", "neon", "neondot",
 #if defined(__wasm__)
-    "simd128",
+    "simd128",  "relaxed",
 #endif
 };
 
@@ -123,7 +123,7 @@ const char *mien_isa_missing(mien_isa isa, char text[MIEN_ISA_MISSING_CHARS]) {
 const char *mien_isa_missing(mien_isa isa, char text[MIEN_ISA_MISSING_CHARS]) {
   (void)text;
 #if defined(__wasm_simd128__) /* where it is missing, no module with it is loaded */
-  if (isa == MIEN_ISA_SIMD128) return NULL;
+  if (isa == MIEN_ISA_SIMD128 || isa == MIEN_ISA_RELAXED) return NULL;
 #endif
   return isa == MIEN_ISA_PORTABLE ? NULL : no_instructions;
 }

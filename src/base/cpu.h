@@ -20,6 +20,7 @@ typedef enum mien_isa {
   MIEN_ISA_NEONDOT,    /* and the dot product */
 #if defined(__wasm__)
   MIEN_ISA_SIMD128, /* WebAssembly, which has none of the others */
+  MIEN_ISA_RELAXED, /* and relaxed SIMD, whose kernels are in a module of their own */
 #endif
   MIEN_ISA_COUNT
 } mien_isa;

@@ -15,6 +15,8 @@ extern const mien_encoder_kernels mien_encoder_f32_neon, mien_encoder_bf16_neon,
     mien_encoder_int8_neondot;
 #elif defined(__wasm_simd128__)
 extern const mien_encoder_kernels mien_encoder_f32_simd128, mien_encoder_int8_simd128;
+/* Linked into one of the modules. */
+extern const mien_encoder_kernels mien_encoder_int8_relaxed __attribute__((weak));
 #endif
 
 /* A WebAssembly module is downloaded: what its SIMD stands in for stays out. */
@@ -69,6 +71,8 @@ const mien_encoder_kernels *const mien_encoder_kernels_of[MIEN_PRODUCTS_COUNT][M
 #elif defined(__aarch64__)
             [MIEN_ISA_NEON] = &mien_encoder_int8_neon,
             [MIEN_ISA_NEONDOT] = &mien_encoder_int8_neondot,
+#elif defined(__wasm_simd128__)
+            [MIEN_ISA_RELAXED] = &mien_encoder_int8_relaxed,
 #endif
         },
 };

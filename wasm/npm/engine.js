@@ -10,12 +10,16 @@ const encoder = new TextEncoder()
 // mien_status, as mien.h numbers it.
 const CODES = ['', 'internal', 'argument', 'input', 'resource', 'cancelled']
 
+// What mien_run_texts says where relaxed SIMD is of no use after all.
+const INEXACT = -1
+
 const megabytes = (n) => `${(n / 1e6).toFixed(1)} MB`
 
 export class Engine {
   #core
   #memory
   #handle = 0
+  #pack
 
   constructor(module) {
     const { exports } = new WebAssembly.Instance(module, {})
@@ -27,6 +31,7 @@ export class Engine {
   // A pack. bytes: ArrayBuffer. thresholds: JSON text, or undefined. maxTokens: 0 is the model's own.
   open(bytes, thresholds, maxTokens) {
     const at = this.#put(new Uint8Array(bytes), 'the model')
+    this.#pack = [at, bytes.byteLength]
     this.#opened((json, size) => this.#core.mien_open(at, bytes.byteLength, json, size, maxTokens), thresholds)
   }
 
@@ -46,6 +51,28 @@ export class Engine {
     this.#handle = this.#guarded(() => open(at, json ? json.length : 0)) >>> 0
     this.#core.mien_give(at)
     if (!this.#handle) throw this.#error()
+  }
+
+  // The pack again, which the core has taken over as it is.
+  pack() {
+    const [at, size] = this.#pack
+    return this.#memory.buffer.slice(at, at + size)
+  }
+
+  // Whether the module can be used on this engine.
+  get isExact() {
+    return this.#core.mien_check() === 0
+  }
+
+  // Milliseconds of the fastest of some products, as those are that models spend their time on.
+  trial() {
+    let least = Infinity
+    for (let i = 0; i < 8; i++) {
+      const start = performance.now()
+      this.#core.mien_trial(4)
+      least = Math.min(least, performance.now() - start)
+    }
+    return least
   }
 
   // What the model is, as `mien inspect --json` prints it, with the instruction set that runs it.
@@ -99,6 +126,7 @@ export class Engine {
     const status = this.#take(n, 'results')
     try {
       const code = this.#guarded(() => call(values, status))
+      if (code === INEXACT) throw new MienError('inexact', 'relaxed SIMD is not exact here')
       if (code) throw this.#error()
       return {
         values: new Float32Array(this.#memory.buffer, values, n * columns).slice(),

@@ -3,10 +3,12 @@
 import { compile } from './compile.js'
 import { MienError } from './errors.js'
 import { loaders } from './model.js'
+import { hasExactDot } from './relaxed.js'
 
 // Literal, so that bundlers find what they name.
 const modules = {
   'mien.wasm': () => new URL('./mien.wasm', import.meta.url),
+  'mien-relaxed.wasm': () => new URL('./mien-relaxed.wasm', import.meta.url),
   'mien-head.wasm': () => new URL('./mien-head.wasm', import.meta.url)
 }
 const here = import.meta.url
@@ -29,6 +31,10 @@ function newWorker() {
 
 const platform = {
   compile: (name, given) => compile(given, given ?? modules[name]()),
+  // The module of relaxed SIMD, where it may serve.
+  async faster() {
+    if (hasExactDot()) return platform.compile('mien-relaxed.wasm')
+  },
   workerByDefault: typeof Worker === 'function',
 
   // The companion package; where there is nothing that resolves its name, it lies beside this one.

@@ -6,9 +6,11 @@ import { Worker } from 'node:worker_threads'
 import { compile } from './compile.js'
 import { MienError } from './errors.js'
 import { loaders } from './model.js'
+import { hasExactDot } from './relaxed.js'
 
 const modules = {
   'mien.wasm': () => new URL('./mien.wasm', import.meta.url),
+  'mien-relaxed.wasm': () => new URL('./mien-relaxed.wasm', import.meta.url),
   'mien-head.wasm': () => new URL('./mien-head.wasm', import.meta.url)
 }
 
@@ -28,6 +30,10 @@ async function readFile(source, signal) {
 
 const platform = {
   compile: (name, given) => compile(given, given ?? modules[name](), readFile),
+  // The module of relaxed SIMD, where it may serve.
+  async faster() {
+    if (hasExactDot()) return platform.compile('mien-relaxed.wasm')
+  },
   workerByDefault: false,
   readFile,
 

@@ -6,8 +6,12 @@ import { MienError } from './errors.js'
 
 export class Runner {
   #engine
+  #baseline
+  #options
 
   open({ module, bytes, thresholds, maxTokens, head }) {
+    this.#baseline = module
+    this.#options = [thresholds, maxTokens]
     this.#engine = new Engine(module)
     if (head) this.#engine.openHead(bytes, thresholds)
     else this.#engine.open(bytes, thresholds, maxTokens)
@@ -15,7 +19,25 @@ export class Runner {
   }
 
   texts({ texts, columns, embed }) {
-    return this.#engine.runTexts(texts, columns, embed)
+    try {
+      return this.#engine.runTexts(texts, columns, embed)
+    } catch (error) {
+      if (error.code !== 'inexact') throw error
+      this.#switch(new Engine(this.#baseline))
+      return this.#engine.runTexts(texts, columns, embed)
+    }
+  }
+
+  // Goes over to this module, if it can be used here and is faster. Returns what the model is then.
+  hasten({ module }) {
+    const engine = new Engine(module)
+    if (engine.isExact && engine.trial() < 0.9 * this.#engine.trial() && engine.isExact) this.#switch(engine)
+    return this.#engine.describe()
+  }
+
+  #switch(engine) {
+    engine.open(this.#engine.pack(), ...this.#options)
+    this.#engine = engine
   }
 
   rows({ rows, n, columns }) {
