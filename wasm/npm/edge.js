@@ -3,7 +3,10 @@
 // loadHead need `module`, a WebAssembly.Module, and name their model.
 import { compile } from './compile.js'
 import { MienError } from './errors.js'
-import { loaders } from './model.js'
+import { headLoader } from './head.js'
+import { LocalLane } from './lanes.js'
+import { loader } from './model.js'
+import { Runner } from './runner.js'
 
 const lacking = (what) => new MienError('argument', `${what}`)
 
@@ -12,11 +15,13 @@ const platform = {
     if (given === undefined) throw lacking(`module: expected a WebAssembly.Module of mien-wasm/${name}, found nothing`)
     return compile(given)
   },
+  localLane: async () => new LocalLane(new Runner()),
   workerByDefault: false,
   async shipped() {
     throw lacking('model: expected a URL, Response, ArrayBuffer or Blob, found nothing: mien-wasm/edge has no default')
   }
 }
 
-export const { load, loadHead } = loaders(platform)
+export const load = /* @__PURE__ */ loader(platform)
+export const loadHead = /* @__PURE__ */ headLoader(platform)
 export { MienError }

@@ -2,7 +2,7 @@
 // One instance of a module of the core: bytes and texts go into its memory, scores come out. Synchronous, on whatever
 // thread it is on. Addresses are unsigned (memory grows up to 4 GB), and views of the memory are made anew after
 // every call, since growth detaches them.
-import { MienError } from './errors.js'
+import { MienError, fail } from './errors.js'
 
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
@@ -126,7 +126,7 @@ export class Engine {
     const status = this.#take(n, 'results')
     try {
       const code = this.#guarded(() => call(values, status))
-      if (code === INEXACT) throw new MienError('inexact', 'relaxed SIMD is not exact here')
+      if (code === INEXACT) fail('inexact', 'relaxed SIMD is not exact here')
       if (code) throw this.#error()
       return {
         values: new Float32Array(this.#memory.buffer, values, n * columns).slice(),
@@ -141,7 +141,7 @@ export class Engine {
   #take(bytes, what) {
     const at = bytes < 2 ** 32 ? this.#core.mien_take(bytes) >>> 0 : 0
     if (at) return at
-    throw new MienError('resource', `${what}: no memory for ${megabytes(bytes)}: a module has 4 GB at most`)
+    fail('resource', `${what}: no memory for ${megabytes(bytes)}: a module has 4 GB at most`)
   }
 
   #put(bytes, what) {
@@ -164,7 +164,7 @@ export class Engine {
     try {
       return call()
     } catch (cause) {
-      throw new MienError('internal', `the module stopped: ${cause.message}`, { cause })
+      fail('internal', `the module stopped: ${cause.message}`, cause)
     }
   }
 }

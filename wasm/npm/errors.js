@@ -8,5 +8,17 @@ export class MienError extends Error {
   }
 }
 
-// A value as a message shows it.
-export const kindOf = (value) => (value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value)
+export function fail(code, message, cause) {
+  throw new MienError(code, message, cause && { cause })
+}
+
+/** A value as a message shows it. */
+export const kindOf = (value) =>
+  value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value === 'number' ? value : typeof value
+
+export function expect(is, what, wanted, value) {
+  if (!is) fail('argument', `${what}: expected ${wanted}, found ${kindOf(value)}`)
+}
+
+export const expectWhole = (value, what, least) =>
+  expect(Number.isInteger(value) && value >= least, what, `a whole number from ${least}`, value)

@@ -2,8 +2,9 @@
 // mien-wasm in browsers. Importing it touches nothing.
 import { compile } from './compile.js'
 import { MienError } from './errors.js'
-import { loaders } from './model.js'
-import { hasExactDot } from './relaxed.js'
+import { headLoader } from './head.js'
+import { LocalLane } from './lanes.js'
+import { loader } from './model.js'
 
 // Literal, so that bundlers find what they name.
 const modules = {
@@ -22,18 +23,21 @@ function newWorker() {
     const script = new Blob([`import ${JSON.stringify(String(new URL('worker.js', here)))}`], {
       type: 'text/javascript'
     })
-    const url = URL.createObjectURL(script)
-    const worker = new Worker(url, { type: 'module' })
-    setTimeout(() => URL.revokeObjectURL(url), 60000)
-    return worker
+    return new Worker(URL.createObjectURL(script), { type: 'module' })
   }
 }
 
 const platform = {
-  compile: (name, given) => compile(given, given ?? modules[name]()),
+  compile: (name, given) => compile(given, modules[name]),
   // The module of relaxed SIMD, where it may serve.
   async faster() {
+    const { hasExactDot } = await import('./relaxed.js')
     if (hasExactDot()) return platform.compile('mien-relaxed.wasm')
+  },
+  // What a worker has, for those who do without one.
+  async localLane() {
+    const { Runner } = await import('./runner.js')
+    return new LocalLane(new Runner())
   },
   workerByDefault: typeof Worker === 'function',
 
@@ -57,5 +61,6 @@ const platform = {
   }
 }
 
-export const { load, loadHead } = loaders(platform)
+export const load = /* @__PURE__ */ loader(platform)
+export const loadHead = /* @__PURE__ */ headLoader(platform)
 export { MienError }

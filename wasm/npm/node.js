@@ -5,8 +5,10 @@ import { Worker } from 'node:worker_threads'
 
 import { compile } from './compile.js'
 import { MienError } from './errors.js'
-import { loaders } from './model.js'
-import { hasExactDot } from './relaxed.js'
+import { headLoader } from './head.js'
+import { LocalLane } from './lanes.js'
+import { loader } from './model.js'
+import { Runner } from './runner.js'
 
 const modules = {
   'mien.wasm': () => new URL('./mien.wasm', import.meta.url),
@@ -29,11 +31,13 @@ async function readFile(source, signal) {
 }
 
 const platform = {
-  compile: (name, given) => compile(given, given ?? modules[name](), readFile),
+  compile: (name, given) => compile(given, modules[name], readFile),
   // The module of relaxed SIMD, where it may serve.
   async faster() {
+    const { hasExactDot } = await import('./relaxed.js')
     if (hasExactDot()) return platform.compile('mien-relaxed.wasm')
   },
+  localLane: async () => new LocalLane(new Runner()),
   workerByDefault: false,
   readFile,
 
@@ -63,5 +67,6 @@ const platform = {
   }
 }
 
-export const { load, loadHead } = loaders(platform)
+export const load = /* @__PURE__ */ loader(platform)
+export const loadHead = /* @__PURE__ */ headLoader(platform)
 export { MienError }
