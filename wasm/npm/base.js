@@ -11,7 +11,7 @@ const TRUNCATED = 2
 export class Base {
   #lanes
   #next = 0
-  #closed
+  #closing = new AbortController()
   #thresholds
 
   constructor(lanes, info) {
@@ -24,9 +24,13 @@ export class Base {
   }
 
   dispose() {
-    if (this.#closed) return
-    this.#closed = new MienError('disposed', 'the model was used after dispose()')
-    for (const lane of this.#lanes) lane.close(this.#closed)
+    const error = new MienError('disposed', 'the model was used after dispose()')
+    this.#closing.abort(error)
+    for (const lane of this.#lanes) lane.close(error)
+  }
+
+  get closed() {
+    return this.#closing.signal
   }
 
   get lanes() {
@@ -45,7 +49,7 @@ export class Base {
   // Runs call(batch) of every batch, as many at once as there are lanes, and gives each to take(batch, result). Calls
   // begin on lanes in turn: those of one text use all of them too.
   async runBatches(batches, call, take, signal) {
-    if (this.#closed) throw this.#closed
+    this.closed.throwIfAborted()
     const left = batches[Symbol.iterator]()
     const first = this.#next++
     let failed
@@ -64,14 +68,12 @@ export class Base {
   }
 
   resultOf(select, scores, i, status) {
-    if (status === NOT_FINITE) return { labels: [], error: 'NaN or infinity in the embedding' }
     const width = this.labelNames.length
     const result = select(scores.subarray(i * width, (i + 1) * width))
+    if (status === NOT_FINITE) return { ...result, labels: [], error: 'NaN or infinity in the embedding' }
     return status === TRUNCATED ? { ...result, truncated: true } : result
   }
 }
-
-if (Symbol.dispose) Base.prototype[Symbol.dispose] = Base.prototype.dispose
 
 /** JSON of thresholds, however it is given. */
 export function thresholdsJson(given) {

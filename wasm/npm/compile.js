@@ -9,7 +9,7 @@ async function compileBytes(bytes, where) {
   if (String.fromCharCode(...new Uint8Array(bytes).subarray(0, 4)) !== '\0asm')
     fail(
       'download',
-      `${where}: is no WebAssembly: is it served beside the package's scripts? Vite: optimizeDeps: ` +
+      `${where}: is no WebAssembly: is it beside the package's scripts? Vite: optimizeDeps: ` +
         "{ exclude: ['mien-wasm', 'mien-goemotions-tiny'] }; else give its URL or a WebAssembly.Module as `module`"
     )
   return WebAssembly.compile(bytes).catch((cause) =>

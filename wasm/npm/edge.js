@@ -4,18 +4,17 @@
 import { compile } from './compile.js'
 import { MienError } from './errors.js'
 import { headLoader } from './head.js'
-import { LocalLane } from './lanes.js'
+import { LocalLane } from './local.js'
 import { loader } from './model.js'
-import { Runner } from './runner.js'
 
-const lacking = (what) => new MienError('argument', `${what}`)
+const lacking = (what) => new MienError('argument', what)
 
 const platform = {
   async compile(name, given) {
     if (given === undefined) throw lacking(`module: expected a WebAssembly.Module of mien-wasm/${name}, found nothing`)
     return compile(given)
   },
-  localLane: async () => new LocalLane(new Runner()),
+  localLane: async () => new LocalLane(),
   workerByDefault: false,
   async shipped() {
     throw lacking('model: expected a URL, Response, ArrayBuffer or Blob, found nothing: mien-wasm/edge has no default')

@@ -21,8 +21,15 @@ export class Engine {
   #handle = 0
   #pack
 
-  constructor(module) {
-    const { exports } = new WebAssembly.Instance(module, {})
+  // opener: what the module has to export.
+  constructor(module, opener = 'mien_open') {
+    let exports = {}
+    try {
+      exports = new WebAssembly.Instance(module, {}).exports
+    } catch (cause) {
+      if (cause instanceof RangeError) fail('resource', `no memory for another module: ${cause.message}`, cause)
+    }
+    if (!exports[opener]) fail('argument', "module: is not this package's own")
     this.#core = exports
     this.#memory = exports.memory
     exports._initialize()

@@ -18,7 +18,7 @@ export interface Progress {
 
 /** `load` without a model's source takes the one of the package mien-goemotions-tiny. */
 export interface LoadOptions {
-  /** Called for what is read, at least once before and once at the end. */
+  /** Called while a model is read: before it, for what comes, and at the end. */
   onProgress?: (progress: Progress) => void
   /** Cancels loading: the promise is rejected with the signal's reason. */
   signal?: AbortSignal

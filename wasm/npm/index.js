@@ -3,7 +3,6 @@
 import { compile } from './compile.js'
 import { MienError } from './errors.js'
 import { headLoader } from './head.js'
-import { LocalLane } from './lanes.js'
 import { loader } from './model.js'
 
 // Literal, so that bundlers find what they name.
@@ -36,8 +35,8 @@ const platform = {
   },
   // What a worker has, for those who do without one.
   async localLane() {
-    const { Runner } = await import('./runner.js')
-    return new LocalLane(new Runner())
+    const { LocalLane } = await import('./local.js')
+    return new LocalLane()
   },
   workerByDefault: typeof Worker === 'function',
 

@@ -13,7 +13,12 @@ function checkThreshold(value, what) {
 function thresholdsOf(names, own, given) {
   if (given === undefined) return own
   if (typeof given === 'number') return own.fill(checkThreshold(given, 'thresholds'))
-  expect(given && typeof given === 'object', 'thresholds', 'a number or an object of labels', given)
+  expect(
+    given && typeof given === 'object' && !Array.isArray(given),
+    'thresholds',
+    'a number or an object of labels',
+    given
+  )
   for (const [label, value] of Object.entries(given)) {
     const i = names.indexOf(label)
     if (i < 0) fail('argument', `thresholds: '${label}' is not one of the model's ${names.length} labels`)

@@ -2,7 +2,7 @@
 // Models of texts: calls are cut into batches and run on lanes, results are in the order of the texts.
 import { Base, named, thresholdsJson } from './base.js'
 import { expect, expectWhole } from './errors.js'
-import { WorkerLane } from './lanes.js'
+import { WorkerLane } from './lane.js'
 import { obtain } from './obtain.js'
 
 // What a lane runs before it hears of anything else: some tens of milliseconds.
@@ -54,7 +54,8 @@ export class Model extends Base {
   async #run(texts, columns, embed, signal, make) {
     const one = typeof texts === 'string'
     expect(one || Array.isArray(texts), 'text', 'a string or an array of strings', texts)
-    const list = one ? [texts] : texts
+    // A copy: the caller may change theirs meanwhile, and it has no holes.
+    const list = one ? [texts] : Array.from(texts)
     list.forEach((text, i) => expect(typeof text === 'string', `texts[${i}]`, 'a string', text))
     const results = new Array(list.length)
     const call = ([from, to]) => ['texts', { texts: list.slice(from, to), columns, embed }]

@@ -6,9 +6,8 @@ import { Worker } from 'node:worker_threads'
 import { compile } from './compile.js'
 import { MienError } from './errors.js'
 import { headLoader } from './head.js'
-import { LocalLane } from './lanes.js'
+import { LocalLane } from './local.js'
 import { loader } from './model.js'
-import { Runner } from './runner.js'
 
 const modules = {
   'mien.wasm': () => new URL('./mien.wasm', import.meta.url),
@@ -37,7 +36,7 @@ const platform = {
     const { hasExactDot } = await import('./relaxed.js')
     if (hasExactDot()) return platform.compile('mien-relaxed.wasm')
   },
-  localLane: async () => new LocalLane(new Runner()),
+  localLane: async () => new LocalLane(),
   workerByDefault: false,
   readFile,
 
@@ -55,7 +54,8 @@ const platform = {
   },
 
   startWorker(receive, failed) {
-    const worker = new Worker(new URL('./worker-node.js', import.meta.url))
+    // Without the options of the process, of which some, as --input-type, are not for scripts.
+    const worker = new Worker(new URL('./worker-node.js', import.meta.url), { execArgv: [] })
     worker.on('message', receive)
     worker.on('error', (error) => failed(error.message))
     worker.unref()

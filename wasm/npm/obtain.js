@@ -12,13 +12,13 @@ export function nameOf(source) {
   return typeof source === 'string' || source instanceof URL ? String(source) : 'the bytes'
 }
 
-// The hash in hex and in base64.
+// The hash in hex and in base64, without what only fills it up.
 async function hashesOf(bytes, algorithm, where) {
   const { subtle } = globalThis.crypto ?? {}
   if (!subtle) fail('unsupported', `${where}: cannot be checked: hashes are only for pages from https or localhost`)
   const digest = new Uint8Array(await subtle.digest(algorithm, bytes))
   const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
-  return [hex, btoa(String.fromCharCode(...digest))]
+  return [hex, btoa(String.fromCharCode(...digest)).replace(/=*$/, '')]
 }
 
 const expectOk = (response, where) =>
@@ -34,14 +34,14 @@ export async function request(url, { signal } = {}) {
 }
 
 async function read(response, where, { onProgress, signal, size }) {
-  if (response.type === 'opaque') fail('download', `${where}: its server does not allow this page to read it (CORS)`)
+  if (response.type === 'opaque') fail('download', `${where}: its server does not let this page read it (CORS)`)
   expectOk(response, where)
-  if (response.bodyUsed) fail('argument', `${where}: the response has been read already`)
+  if (response.bodyUsed || response.body?.locked) fail('argument', `${where}: has been read already`)
   // With a Content-Encoding the length is that of the encoded bytes.
   const length = response.headers.get('content-encoding') ? null : response.headers.get('content-length')
   const total = length === null ? size : Number(length)
-  // One allocation where the length is known.
-  let bytes = new Uint8Array(total ?? 1 << 20)
+  // One allocation where the length is known, and can be believed.
+  let bytes = new Uint8Array(total > 0 ? Math.min(total, 1 << 30) : 1 << 20)
   let loaded = 0
   const reader = response.body?.getReader()
   // A Response that was made here does not hear of the signal.
@@ -67,6 +67,7 @@ async function read(response, where, { onProgress, signal, size }) {
     }
   } finally {
     signal?.removeEventListener('abort', stop)
+    reader?.cancel().catch(() => {}) // where onProgress threw
   }
   if (length !== null && loaded !== total)
     fail('download', `${where}: truncated: expected ${total} bytes, found ${loaded}`)
@@ -90,16 +91,16 @@ export async function obtain(source, options, platform) {
   const [, bits = '256', hash] = found
   const check = async (bytes) => {
     if (integrity === undefined) return bytes
-    const hashes = await hashesOf(bytes, `SHA-${bits}`, where)
-    if (!hashes.includes(hash))
-      fail(
-        'integrity',
-        `${where}: expected sha${bits}-${hash}, found sha${bits}-${hashes[0]} in ${bytes.byteLength} bytes`
-      )
+    const [hex, base64] = await hashesOf(bytes, `SHA-${bits}`, where)
+    if (hash.toLowerCase() !== hex && hash.replace(/=*$/, '') !== base64)
+      fail('integrity', `${where}: expected sha${bits}-${hash}, found sha${bits}-${hex} in ${bytes.byteLength} bytes`)
     return bytes
   }
 
-  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source) || source instanceof Blob)
+  // A copy: a Response takes no memory that is shared.
+  if (ArrayBuffer.isView(source))
+    source = new Uint8Array(source.buffer, source.byteOffset, source.byteLength).slice().buffer
+  if (source instanceof ArrayBuffer || source instanceof Blob)
     return check(await read(new Response(source), where, { ...options, size: source.size ?? source.byteLength }))
   if (source instanceof Response) return check(await read(source, where, options))
   const isUrl = typeof source === 'string' || source instanceof URL

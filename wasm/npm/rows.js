@@ -9,7 +9,7 @@ export async function labelRows(model, embeddings, options = {}) {
   const select = model.selector(options)
   const one = ArrayBuffer.isView(embeddings) || typeof embeddings?.[0] === 'number'
   expect(one || Array.isArray(embeddings), 'embeddings', 'a Float32Array or an array of them', embeddings)
-  const rows = one ? [embeddings] : embeddings
+  const rows = one ? [embeddings] : Array.from(embeddings)
   const flat = new Float32Array(rows.length * model.dim)
   rows.forEach((row, i) => {
     expect(row?.length === model.dim, `embeddings[${i}]`, `${model.dim} numbers`, row?.length)

@@ -10,7 +10,7 @@ export class Runner {
   open({ module, bytes, thresholds, maxTokens, head }) {
     this.#baseline = module
     this.#options = [thresholds, maxTokens]
-    this.#engine = new Engine(module)
+    this.#engine = new Engine(module, head && 'mien_open_head')
     if (head) this.#engine.openHead(bytes, thresholds)
     else this.#engine.open(bytes, thresholds, maxTokens)
     return this.#engine.describe()

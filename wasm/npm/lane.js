@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where calls of a Runner are run: in a worker, or on this thread. One call at a time.
+// Where calls of a Runner are run: in a worker; local.js has the other place.
 import { MienError } from './errors.js'
 
-/** In a worker. `start(receive, failed)` makes one: { post(message, transfer), terminate(), busy?(bool) }. */
+/** One call at a time. `start(receive, failed)` makes one: { post(message, transfer), terminate(), busy?(bool) }. */
 export class WorkerLane {
   #calls = new Map()
   #last = 0
@@ -38,35 +38,5 @@ export class WorkerLane {
     this.#port.terminate()
     for (const { reject } of this.#calls.values()) reject(this.#closed)
     this.#calls.clear()
-  }
-}
-
-// The next task of this thread, without the delay that timers have.
-const pause = () =>
-  new Promise((resolve) => {
-    if (globalThis.setImmediate) return setImmediate(resolve)
-    const { port1, port2 } = new MessageChannel()
-    port1.onmessage = () => resolve(port1.close())
-    port2.postMessage(0)
-  })
-
-/** On this thread, with a pause before each call, so that a page stays alive and cancelling is heard. */
-export class LocalLane {
-  #runner
-  #closed
-
-  constructor(runner) {
-    this.#runner = runner
-  }
-
-  async run(name, argument) {
-    await pause()
-    if (this.#closed) throw this.#closed
-    return this.#runner[name](argument)
-  }
-
-  close(error) {
-    this.#closed = error
-    this.#runner = undefined
   }
 }
