@@ -38,8 +38,13 @@ export interface LoadOptions {
   /** How many workers, each with a copy of the model, share the texts of a call. Default: 1. */
   workers?: number
   /** The core's mien.wasm: compiled, its bytes, or where it is; default: beside the package's scripts. */
-  module?: WebAssembly.Module | ArrayBuffer | ArrayBufferView | string | URL
+  module?: WasmModule | ArrayBuffer | ArrayBufferView | string | URL
 }
+
+/** A WebAssembly.Module; where the compiler has no types of WebAssembly, as with Node's alone, any object. */
+export type WasmModule = typeof globalThis extends { WebAssembly: { Module: { prototype: infer Module } } }
+  ? Module
+  : object
 
 export interface HeadOptions extends Pick<LoadOptions, 'onProgress' | 'signal' | 'integrity' | 'cache' | 'module'> {}
 
