@@ -9,7 +9,9 @@
 set -euo pipefail
 build=(gcc libc6-dev cmake ninja-build pkg-config protobuf-c-compiler libprotobuf-c-dev libonnx-dev libjansson-dev)
 test=(check python3 binutils)
-full=(clang llvm clang-format qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross libsimde-dev shellcheck python3-venv)
+full=(clang llvm clang-format qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross libsimde-dev shellcheck python3-venv
+  emscripten dpkg-dev clang-19 lld-19)
+browsers=(chromium firefox-esr webkit2gtk-driver xvfb) # of which Ubuntu lacks some
 pull=(curl ca-certificates)
 maven=(maven unzip)
 case "${1:-}" in
@@ -42,4 +44,9 @@ install_missing() {
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 install_missing "${wanted[@]}"
-if [ "$1" = full ]; then install_missing "$(runtime_of_clang)"; fi
+if [ "$1" = full ]; then
+  install_missing "$(runtime_of_clang)"
+  for name in "${browsers[@]}"; do
+    installed "$name" || ! apt-cache show "$name" >/dev/null 2>&1 || install_missing "$name"
+  done
+fi

