@@ -21,6 +21,7 @@ import texts as data
 from export import write_json
 
 CARD_GRID = np.arange(1, 20) * 0.05  # of the published way to tune on test
+CURVE_STEPS = 100  # thresholds of the curves: 0.01 to 0.99
 SAMPLES = 1000
 UNFIT = ("racis", "balls", "feet", "sex", "wing", "said...")  # examples without these words
 
@@ -78,6 +79,12 @@ class Card:
         return macro, {name: {"precision": float(p), "recall": float(r), "f1": float(f), "f1_interval": interval,
                               "support": int(n), "threshold": float(t), "average_precision": float(ap)}
                        for name, p, r, f, interval, n, t, ap in rows}
+
+    def curves(self, scores):
+        """What precision and recall are at any threshold, for who sets their own: counts on a grid, as it is compared."""
+        grid = (np.arange(1, CURVE_STEPS) / CURVE_STEPS).astype(np.float32)
+        counts = metrics.count_curves(scores, self.truth, grid)
+        return {"first": 1 / CURVE_STEPS, "step": 1 / CURVE_STEPS, "labels": dict(zip(self.labels, counts))}
 
     def seeds(self):
         found = []
@@ -175,6 +182,7 @@ class Card:
             "int8_labels_as_float32": float(((scores > self.thresholds) == (plain > self.thresholds)).mean()),
             "seeds": self.seeds(), "demasked": self.demasked(scores), "swaps": self.swapped(),
             "examples": {"right": right, "wrong": wrong}, "per_label": per_label,
+            "curves": self.curves(scores),
         }
 
 

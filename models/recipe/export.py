@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 
 import numpy as np
@@ -14,10 +15,12 @@ ML_DOMAIN = "ai.onnx.ml"
 
 
 def write_json(value, *path):
+    """Indented, but for lists of whole numbers, which are on a line. A string has no newline of its own in JSON."""
     os.makedirs(os.path.join(*path[:-1]), exist_ok=True)
+    text = json.dumps(value, ensure_ascii=False, indent=1)
+    text = re.sub(r"\[\n *(\d+(?:,\n *\d+)*)\n *\]", lambda found: "[" + "".join(found[1].split()) + "]", text)
     with open(os.path.join(*path), "w", encoding="utf-8") as file:
-        json.dump(value, file, ensure_ascii=False, indent=1)
-        file.write("\n")
+        file.write(text + "\n")
 
 
 def write_head(path, labels, weights, bias):

@@ -18,21 +18,32 @@ def f1(given, truth):
     return np.where(both > 0, 2 * both / np.maximum(given.sum(0) + truth.sum(0), 1), 0)
 
 
+def above_curves(scores, grid, weights=None):
+    """[grid]: how many of one label's scores [N] are > threshold. Weights count rows, as a bootstrap sample does."""
+    places = np.searchsorted(grid, scores, side="left")  # thresholds below this place are below the score
+    counts = np.bincount(places, weights, len(grid) + 1)
+    return counts[::-1].cumsum()[::-1][1:]
+
+
 def f1_curves(scores, truth, grid, weights=None):
     """[grid, labels]: F1 of score > threshold. Weights count rows, as a bootstrap sample does."""
     weights = np.ones(len(scores)) if weights is None else weights
-    places = np.searchsorted(grid, scores, side="left")  # thresholds below this place are below the score
-    n_labels, curves = scores.shape[1], np.zeros((len(grid), scores.shape[1]))
-    for label in range(n_labels):
+    curves = np.zeros((len(grid), scores.shape[1]))
+    for label in range(scores.shape[1]):
         is_true = truth[:, label] > 0
-
-        def above(rows):
-            counts = np.bincount(places[rows, label], weights[rows], len(grid) + 1)
-            return counts[::-1].cumsum()[::-1][1:]
-
-        hits, given = above(is_true), above(np.ones(len(scores), bool))
+        hits = above_curves(scores[is_true, label], grid, weights[is_true])
+        given = above_curves(scores[:, label], grid, weights)
         curves[:, label] = 2 * hits / np.maximum(given + weights[is_true].sum(), 1e-9)
     return curves
+
+
+def count_curves(scores, truth, grid):
+    """Per label, at every threshold of the grid: of the rows whose score is above it, how many have it and have it not."""
+    found = []
+    for column, is_true in zip(scores.T, truth.T > 0):
+        found.append({"tp": above_curves(column[is_true], grid).tolist(),
+                      "fp": above_curves(column[~is_true], grid).tolist()})
+    return found
 
 
 FINE_GRID = np.arange(0.02, 0.96, 0.01)

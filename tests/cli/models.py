@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The models that mien ships are what their cards say: sizes, hashes, thresholds, F1 on GoEmotions' test split.
+"""The models that mien ships are what their cards say: sizes, hashes, thresholds, F1 on GoEmotions' test split, curves.
 models.py MIEN SOURCE_DIR"""
 import array
 import hashlib
@@ -27,6 +27,13 @@ def read(*path, mode="r"):
 def f1(given, is_true):
     both = sum(g and t for g, t in zip(given, is_true))
     return 2 * both / (sum(given) + sum(is_true)) if both else 0.0
+
+
+def read_npy(path, kind):
+    """The numbers of a .npy file, as it is written here: rows one after the other."""
+    data, numbers = read(path, mode="rb"), array.array(kind)
+    numbers.frombytes(data[10 + int.from_bytes(data[8:10], "little"):])
+    return numbers
 
 
 names = read(GOEMOTIONS, "labels.txt").split()
@@ -57,17 +64,24 @@ for name, most in MOST_BYTES.items():
         texts, out = os.path.join(work, "texts.jsonl"), os.path.join(work, "out.bits")
         with open(texts, "w", encoding="utf-8") as file:
             file.writelines(json.dumps({"text": row[0]}) + "\n" for row in rows)
-        subprocess.run([MIEN, "label", "--quiet", "--model", pack, texts, "-o", out], check=True)
+        for path in (out, scores := os.path.join(work, "out.npy")):
+            subprocess.run([MIEN, "label", "--quiet", "--model", pack, texts, "-o", path], check=True)
         columns = json.loads(read(out + ".labels.json"))["labels"]
-        written = read(out, mode="rb")
-    words = array.array("I")
-    words.frombytes(written[10 + int.from_bytes(written[8:10], "little"):])
+        words, scores = read_npy(out, "I"), read_npy(scores, "f")
     figures = {label: f1([word >> at & 1 for word in words], [label in labels for labels in truth])
                for at, label in enumerate(columns)}
     # The same bits on every processor: the same labels, whatever labelled them when the card was written.
     for label, figure in figures.items():
         if abs(figure - metrics["per_label"][label]["f1"]) > 1e-9:
             fail(name, f"F1 of {label}", metrics["per_label"][label]["f1"], figure)
+    curves = metrics["curves"]
+    for at, label in enumerate(columns):
+        column = list(zip(scores[at::len(columns)], (label in labels for labels in truth)))
+        for place, (tp, fp) in enumerate(zip(*(curves["labels"][label][key] for key in ("tp", "fp")))):
+            threshold = array.array("f", [curves["first"] + place * curves["step"]])[0]
+            given = [is_true for score, is_true in column if score > threshold]
+            if [tp, fp] != [sum(given), len(given) - sum(given)]:
+                fail(name, f"curve of {label} at {threshold:.2f}", [tp, fp], [sum(given), len(given) - sum(given)])
     macro = sum(figures.values()) / len(figures)
     if abs(macro - metrics["tuned_on_dev"]["macro_f1"]) > 1e-9:
         fail(name, "macro F1", metrics["tuned_on_dev"]["macro_f1"], macro)

@@ -75,6 +75,11 @@ check("average precision as scikit-learn's", metrics.average_precision(given, tr
 grid = np.array([0.25, 0.7])
 curves = np.stack([metrics.f1(given > threshold, truth) for threshold in grid])
 check("F1 over a grid as F1", metrics.f1_curves(given, truth, grid), curves, 1e-12)
+counts = metrics.count_curves(given, truth, grid)
+both = np.stack([((given > threshold) * truth).sum(0) for threshold in grid])
+check("true positives over a grid", np.array([label["tp"] for label in counts]).T, both, 0)
+check("false positives over a grid", np.array([label["fp"] for label in counts]).T,
+      np.stack([(given > threshold).sum(0) for threshold in grid]) - both, 0)
 rates = (given > 0.7).mean(0)
 check("labels at a share of the rows", (given > metrics.thresholds_at(given, rates)).mean(0), rates, 1e-12)
 
