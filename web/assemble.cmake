@@ -5,8 +5,7 @@
 # Of mien-wasm what browsers load: not what is for Node and edge runtimes, nor the module of heads.
 file(GLOB packages RELATIVE ${NPM} ${NPM}/mien-wasm/*.js ${NPM}/mien-wasm/*.wasm)
 list(FILTER packages EXCLUDE REGEX "/(cli|edge|.*node|mien-head)[.]")
-list(APPEND packages mien-wasm/package.json mien-goemotions-tiny/index.js mien-goemotions-tiny/metrics.json
-     mien-goemotions-tiny/README.md)
+list(APPEND packages mien-goemotions-tiny/index.js mien-goemotions-tiny/metrics.json mien-goemotions-tiny/README.md)
 set(model mien-goemotions-tiny/model.safetensors)
 
 # What an earlier version had and this one has not goes.

@@ -56,7 +56,8 @@ const closeness = (rows, a, b) => rows.pairOf(a, b) / Math.sqrt(Math.max(1, rows
 
 const CELL = 20
 const MARGIN = 104
-const LABELS = 16 // a matrix of all 28 is a mist: the most frequent
+// The most frequent labels: a matrix of all 28 is a mist, on phones sooner.
+const labelsShown = () => (matchMedia('(max-width: 760px)').matches ? 11 : 16)
 
 /** A matrix of the labels that are together with others. */
 export function together(rows, onChoose) {
@@ -65,7 +66,7 @@ export function together(rows, onChoose) {
   const labels = [...names.keys()]
     .filter((label) => rows.counts[label] && hasPair(label))
     .sort((a, b) => rows.counts[b] - rows.counts[a])
-    .slice(0, LABELS)
+    .slice(0, labelsShown())
   if (labels.length < 2) return make('p', { class: 'note' }, 'No row has two labels.')
   // Neighbours are what goes together: each next one is the closest to the last.
   const order = [labels.shift()]

@@ -149,6 +149,8 @@ export class FilePart {
     if (rows.bad) end += ` ${plural(rows.bad, 'row was', 'rows were')} not labelled: the list below says why.`
     if (rows.truncated)
       end += ` ${plural(rows.truncated, 'text was', 'texts were')} longer than the 512 tokens that are read.`
+    if (rows.unreadable)
+      end += ` ${plural(rows.unreadable, 'text has', 'texts have')} characters that are no UTF-8, shown as �: save the file as UTF-8.`
     byId('run-text').replaceChildren(
       end,
       ' ',

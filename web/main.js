@@ -71,6 +71,7 @@ function inform(model, found) {
 async function start() {
   const reason = whyNot()
   if (reason) return showState('failed', reason)
+  say(byId('state-said'), 'The model is loading.')
   try {
     const [{ model, isCached, took }, found] = await Promise.all([loadModel(), metrics()])
     const { typing, file } = makeParts(model.info, found)
@@ -85,8 +86,10 @@ async function start() {
       : kept === 'kept'
         ? 'downloaded, and kept for later visits'
         : `downloaded, and not kept: ${kept}`
+    say(byId('state-said'), 'The model is ready.')
     showState('ready', `${NAME}, ${bytes(size)}, ${source}. Ready in ${seconds}.`)
   } catch (error) {
+    say(byId('state-said'), inWords(error))
     showState('failed', inWords(error))
   }
 }

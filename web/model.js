@@ -58,7 +58,11 @@ export async function keeping() {
 
 /** metrics.json: what the model's card is made of. */
 export async function metrics() {
-  const response = await fetch(new URL('metrics.json', url))
-  if (!response.ok) throw new Error(`metrics.json: HTTP ${response.status}`)
+  const from = new URL('metrics.json', url)
+  const fail = (why) => Object.assign(new Error(`${from}: ${why}`), { code: 'download' })
+  const response = await fetch(from).catch((error) => {
+    throw fail(error.message)
+  })
+  if (!response.ok) throw fail(`HTTP ${response.status}`)
   return response.json()
 }

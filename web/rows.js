@@ -15,6 +15,7 @@ export class Rows {
   bad = 0
   truncated = 0
   unlabelled = 0
+  unreadable = 0 // texts with bytes that are no UTF-8
   texts = []
   problems = new Map()
   #blocks = []
@@ -38,6 +39,7 @@ export class Rows {
     }
     if (row % BLOCK === 0) this.#blocks.push(new Float32Array(BLOCK * this.width))
     this.texts.push(text)
+    if (text?.includes('\ufffd')) this.unreadable++
     if (problem !== undefined) {
       this.problems.set(row, `line ${line}: ${problem}`)
       this.#status[row] = BAD

@@ -18,6 +18,7 @@ export class Table {
   #found = []
   #page = 0
   #sort = { key: 'row', isDown: false }
+  #wanted = '' // what texts are to have
   #labels = [] // places, or 'none', or 'bad'
 
   constructor(thresholds) {
@@ -26,7 +27,7 @@ export class Table {
     this.select = byId('rows-label')
     this.search.addEventListener(
       'input',
-      afterQuiet(150, () => this.#refilter())
+      afterQuiet(150, () => this.search.value.trim().toLowerCase() !== this.#wanted && this.#refilter())
     )
     this.select.addEventListener('change', () => this.filter(this.#chosen()))
   }
@@ -42,8 +43,7 @@ export class Table {
   /** labels: [place], all of which a row is to have; 'none': rows without any; 'bad': rows that were not labelled. */
   filter(labels) {
     this.#labels = labels
-    this.#page = 0
-    this.update()
+    this.#refilter()
   }
 
   /** Rows or their labels are others: the same page of them, as they are now. */
@@ -54,9 +54,11 @@ export class Table {
     this.#draw()
   }
 
+  // What the user asked for is said; rows that come during a run are not.
   #refilter() {
     this.#page = 0
     this.update()
+    say(byId('rows-said'), byId('rows-count').textContent)
   }
 
   #chosen() {
@@ -89,7 +91,7 @@ export class Table {
 
   #find() {
     const rows = this.#rows
-    const wanted = this.search.value.trim().toLowerCase()
+    const wanted = (this.#wanted = this.search.value.trim().toLowerCase())
     const labels = this.#labels
     const mask = Array.isArray(labels) ? labels.reduce((bits, label) => bits | (1 << label), 0) : 0
     const found = []
@@ -157,12 +159,10 @@ export class Table {
         )
       )
     )
-    say(
-      byId('rows-count'),
+    byId('rows-count').textContent =
       this.#found.length === this.#rows.n
         ? plural(this.#rows.n, 'row')
         : `${count(this.#found.length)} of ${plural(this.#rows.n, 'row')}`
-    )
     byId('pages').replaceChildren(...(this.#lastPage ? this.#pages() : []))
     if (focused) document.querySelector(`[data-sort="${focused}"], [data-page="${focused}"]:not(:disabled)`)?.focus()
   }
