@@ -130,6 +130,17 @@ else
   tests/recipe/smoke.sh build/test-release/mien "${encoders%/BAAI/*}" build/recipe-venv
 fi
 
+step "the page, in Chromium"
+if [ "$packages" != full ]; then
+  skip "the page" "it takes Emscripten, Chromium and packages of npm, with which --full tests it where they are"
+elif ! command -v emcmake >/dev/null || ! command -v npm >/dev/null || ! command -v chromium >/dev/null; then
+  skip "the page" "emscripten, npm or chromium is not installed"
+else
+  status=0
+  tests/web/run.sh || status=$?
+  if [ $status = 77 ]; then skip "the page" "what its tests need cannot be fetched here"; elif [ $status != 0 ]; then exit $status; fi
+fi
+
 step "fuzzing, a short run of each target"
 if command -v clang >/dev/null && echo 'int LLVMFuzzerTestOneInput(void){return 0;}' |
   clang -fsanitize=fuzzer -x c - -o /dev/null 2>/dev/null; then

@@ -100,7 +100,7 @@ onFile((file) => {
   tellProblem(`“${file.name}” goes when the model is there.`)
 }, tellProblem)
 byId('state-retry').addEventListener('click', start)
-start()
+await start()
 keepPage().then(
   () => say(byId('offline-state'), 'It is kept on this device now.'),
   (error) => say(byId('offline-state'), `It is not kept on this device: ${error.message}.`)

@@ -15,7 +15,10 @@ function offer(worker) {
   byId('update').replaceChildren('There is a new version of this page. ', button)
 }
 
-/** Resolves when the page is kept for offline visits; rejects with why it is not. */
+/**
+ * Resolves when the page is kept for offline visits; rejects with why it is not. To be called when all is loaded: a service
+ * worker whose answers are still on their way does not give way to the next.
+ */
 export async function keepPage() {
   const { serviceWorker } = navigator
   if (!serviceWorker) throw new Error('this page is not on https')
@@ -29,8 +32,12 @@ export async function keepPage() {
       )
   })
   const registration = await serviceWorker.register('service-worker.js', { updateViaCache: 'none' })
-  // One that came during the last visit: nothing is lost yet by loading again.
-  if (registration.waiting && hadPage) return takeOver(registration.waiting)
+  // One that came during the last visit: nothing is lost by loading again, unless something was written already.
+  if (registration.waiting && hadPage) {
+    const input = byId('input')
+    if (input.value === input.defaultValue) return takeOver(registration.waiting)
+    offer(registration.waiting)
+  }
   registration.addEventListener('updatefound', () => {
     const worker = registration.installing
     worker.addEventListener('statechange', () => {
