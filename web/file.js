@@ -18,6 +18,7 @@ const STOPPED = new DOMException('stopped', 'AbortError')
 export const tellProblem = (text) => say(byId('file-problem'), text)
 
 export class FilePart {
+  #latest // the file that was given last
   #file
   #how
   #rows
@@ -58,14 +59,18 @@ export class FilePart {
 
   /** A file that was dropped or chosen. */
   async take(file) {
+    this.#latest = file
     this.#running?.abort(STOPPED)
     await this.#ended
+    if (file !== this.#latest) return
     this.#file = file
     this.#how = undefined
     byId('results').hidden = byId('run').hidden = byId('setup').hidden = true
     this.#rows = undefined
     this.onRows(undefined)
-    if (await this.#look({})) this.#start()
+    const isSure = await this.#look({})
+    if (file !== this.#latest) return
+    if (isSure) this.#start()
     else if (this.#how) byId('setup-title').focus()
   }
 
@@ -170,8 +175,8 @@ export class FilePart {
   #progress(rows, { share, perSecond, secondsLeft, workers }) {
     byId('run-progress').value = share
     const left = secondsLeft === undefined || perSecond === 0 ? '' : `, ${duration(secondsLeft)} left`
-    byId('run-text').textContent =
-      `${this.#file.name}: ${plural(rows.done, 'row')}, ${count(Math.round(perSecond))} texts/s with ${plural(workers, 'worker')}${left}`
+    const rate = perSecond ? `${plural(rows.done, 'row')}, ${count(Math.round(perSecond))} texts/s` : 'its first rows'
+    byId('run-text').textContent = `${this.#file.name}: ${rate} with ${plural(workers, 'worker')}${left}`
     // Every tenth of the file, and not more often than in five seconds.
     const now = performance.now()
     if (now - this.#spoken > 5000) {

@@ -40,7 +40,7 @@ export function inWords(error) {
 const isSecure = () => globalThis.isSecureContext && Boolean(globalThis.crypto?.subtle)
 
 /** A model in `workers` workers. onProgress: as the package's. */
-export const open = (options) => load(url, { ...(isSecure() ? { integrity, cache: CACHE } : {}), size, ...options })
+export const open = (options) => load(url, { ...(isSecure() ? { integrity, cache: CACHE } : {}), ...options })
 
 /** 'kept', or why later visits will download the model again. Throws away models of earlier versions. */
 export async function keeping() {

@@ -4,7 +4,7 @@
 import { open } from './model.js'
 import { records } from './records.js'
 
-const BATCH = 64
+const BATCH = 32 // texts: the first labels come when so many are done
 const SECONDS = 6 // over which the rate is a mean
 
 /** As many workers as the machine has cores, each with a copy of the model: some 60 MB. */

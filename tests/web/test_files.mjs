@@ -14,7 +14,8 @@ import {
   open,
   report,
   sleep,
-  text
+  text,
+  write
 } from './harness.mjs'
 
 const CSV =
@@ -177,6 +178,8 @@ export default {
     )
     await page.waitForFunction(() => document.getElementById('run-progress').value > 0.02)
     report(await text(page, '#run-text'))
+    await write(page, 'thank you for waiting')
+    report(`a text that is written meanwhile: ${await text(page, '#bars-time')}`)
     await page.click('#run-cancel')
     await labelled(page)
     const said = await text(page, '#run-text')
@@ -378,6 +381,17 @@ export default {
     report(`100,000 rows, ms: ${JSON.stringify(took)}`)
     assert.ok(took.isRight)
     assert.ok(Math.max(took.show, took.filter, took.sort, took.threshold) < 1500)
+  },
+
+  async 'the file that is given last is the one that is labelled'() {
+    const { page } = await open()
+    const [one, two] = [file('one.txt', 'first\n'.repeat(300)), file('two.txt', 'second\n')]
+    await Promise.all([page.setInputFiles('#file-input', one), page.setInputFiles('#file-input', two)])
+    await page.waitForFunction(() => /^two\.txt: 1 row in/.test(document.getElementById('run-text').textContent))
+    assert.deepEqual(
+      (await cells(page)).map((row) => row[1]),
+      ['second']
+    )
   },
 
   async 'the sample goes by a click, with its broken row marked'() {
