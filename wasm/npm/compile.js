@@ -7,11 +7,7 @@ const compiled = new Map()
 
 async function compileBytes(bytes, where) {
   if (String.fromCharCode(...new Uint8Array(bytes).subarray(0, 4)) !== '\0asm')
-    fail(
-      'download',
-      `${where}: is no WebAssembly: is it beside the package's scripts? Vite: optimizeDeps: ` +
-        "{ exclude: ['mien-wasm', 'mien-goemotions-tiny'] }; else give its URL or a WebAssembly.Module as `module`"
-    )
+    fail('download', `${where}: is no WebAssembly: is it beside the package's scripts? Else pass it as \`module\``)
   return WebAssembly.compile(bytes).catch((cause) =>
     fail(
       'unsupported',

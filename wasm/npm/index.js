@@ -11,15 +11,15 @@ const modules = {
   'mien-relaxed.wasm': () => new URL('./mien-relaxed.wasm', import.meta.url),
   'mien-head.wasm': () => new URL('./mien-head.wasm', import.meta.url)
 }
-const here = import.meta.url
+const beside = (name) => new URL(name, modules['mien.wasm']())
 
 function newWorker() {
   try {
     return new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })
   } catch (error) {
     // Scripts of another origin, as a CDN's, cannot be workers, but can be imported by one.
-    if (error.name !== 'SecurityError' || !/^https?:/.test(here)) throw error
-    const script = new Blob([`import ${JSON.stringify(String(new URL('worker.js', here)))}`], {
+    if (error.name !== 'SecurityError') throw error
+    const script = new Blob([`import ${JSON.stringify(String(beside('worker.js')))}`], {
       type: 'text/javascript'
     })
     return new Worker(URL.createObjectURL(script), { type: 'module' })
@@ -28,11 +28,7 @@ function newWorker() {
 
 const platform = {
   compile: (name, given) => compile(given, modules[name]),
-  // The module of relaxed SIMD, where it may serve.
-  async faster() {
-    const { hasExactDot } = await import('./relaxed.js')
-    if (hasExactDot()) return platform.compile('mien-relaxed.wasm')
-  },
+  relaxed: () => platform.compile('mien-relaxed.wasm'),
   // What a worker has, for those who do without one.
   async localLane() {
     const { LocalLane } = await import('./local.js')
@@ -43,7 +39,7 @@ const platform = {
   // The companion package; where there is nothing that resolves its name, it lies beside this one.
   async shipped() {
     const { url, integrity, size } = await import('mien-goemotions-tiny').catch(() => ({
-      url: new URL('../mien-goemotions-tiny/model.safetensors', here)
+      url: beside('../mien-goemotions-tiny/model.safetensors')
     }))
     return { source: url, integrity, size }
   },

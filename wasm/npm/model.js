@@ -11,6 +11,13 @@ const BATCH_CHARACTERS = 4096
 // After so many a faster module is looked for, where there is one: it takes some tens of milliseconds.
 const MANY_TEXTS = 64
 
+// Of what the packages themselves bring.
+function hinted(error) {
+  if (['input', 'download', 'integrity'].includes(error.code))
+    error.message += "; with a bundler, see mien-wasm's README"
+  throw error
+}
+
 function* batchesOf(texts) {
   for (let at = 0, end; at < texts.length; at = end) {
     let characters = 0
@@ -22,12 +29,12 @@ function* batchesOf(texts) {
 }
 
 export class Model extends Base {
-  #faster
+  #relaxed
   #texts = 0
 
-  constructor(lanes, info, faster) {
+  constructor(lanes, info, relaxed) {
     super(lanes, info)
-    this.#faster = faster
+    this.#relaxed = relaxed
   }
 
   async label(texts, options = {}) {
@@ -64,22 +71,17 @@ export class Model extends Base {
     }
     await this.runBatches(batchesOf(list), call, take, signal)
     this.#texts += list.length
-    if (this.#texts >= MANY_TEXTS && this.#faster) await this.#hasten()
+    if (this.#texts >= MANY_TEXTS && this.#relaxed) {
+      const compile = this.#relaxed
+      this.#relaxed = undefined
+      await (await import('./relaxed.js')).hasten(this, compile)
+    }
     return one ? results[0] : results
-  }
-
-  // Scores stay what they are, bit for bit.
-  async #hasten() {
-    const faster = this.#faster
-    this.#faster = undefined
-    if (this.info.dtype !== 'int8') return
-    const module = await faster().catch(() => undefined) // what there is will do
-    if (module) await this.onEveryLane(async (lane) => (this.info = await lane.run('hasten', { module })))
   }
 }
 
 /** platform -> load. A platform: compile(name, given), localLane(), shipped(), and where it has them startWorker,
- * readFile(source, signal) and faster(); index.js, node.js and edge.js are such. */
+ * readFile(source, signal) and relaxed(); index.js, node.js and edge.js are such. */
 export function loader(platform) {
   return async function load(source, options = {}) {
     const { signal, maxTokens = 0, workers = 1 } = options
@@ -100,14 +102,15 @@ export function loader(platform) {
       for (let i = 0; i < workers; i++)
         lanes.push(useWorker ? new WorkerLane(platform.startWorker) : await platform.localLane())
       if (source === undefined) given = await platform.shipped()
-      const bytes = await obtain(given.source, { ...given, ...options }, platform)
-      const module = await compiling
+      const obtaining = obtain(given.source, { ...given, ...options }, platform)
+      const bytes = await (source === undefined ? obtaining.catch(hinted) : obtaining)
+      const module = await (options.module ? compiling : compiling.catch(hinted))
       // The last may have the bytes, the others get copies.
       const opened = lanes.map((lane, i) =>
         lane.run('open', { module, bytes, thresholds, maxTokens }, i === workers - 1 ? [bytes] : [])
       )
       const [info] = await Promise.all(opened)
-      return new Model(lanes, info, options.module ? undefined : platform.faster)
+      return new Model(lanes, info, options.module ? undefined : platform.relaxed)
     } catch (error) {
       lanes.forEach((lane) => lane.close(error))
       throw named(error, given.source)

@@ -31,11 +31,7 @@ async function readFile(source, signal) {
 
 const platform = {
   compile: (name, given) => compile(given, modules[name], readFile),
-  // The module of relaxed SIMD, where it may serve.
-  async faster() {
-    const { hasExactDot } = await import('./relaxed.js')
-    if (hasExactDot()) return platform.compile('mien-relaxed.wasm')
-  },
+  relaxed: () => platform.compile('mien-relaxed.wasm'),
   localLane: async () => new LocalLane(),
   workerByDefault: false,
   readFile,
