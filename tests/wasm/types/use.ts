@@ -18,6 +18,8 @@ import type {
   WasmModule
 } from 'mien-wasm'
 import * as edge from 'mien-wasm/edge'
+import compiled from 'mien-wasm/mien.wasm'
+import compiledHead from 'mien-wasm/mien-head.wasm'
 import { integrity, size, url } from 'mien-goemotions-tiny'
 
 export async function sources(response: Response, blob: Blob, module: WasmModule): Promise<Model[]> {
@@ -98,9 +100,9 @@ export async function heads(): Promise<void> {
   await loadHead(url)
 }
 
-export async function onEdges(module: WasmModule, source: Source): Promise<void> {
-  const model: Model = await edge.load(source, { module, maxTokens: 64 })
-  const head: Head = await edge.loadHead(source, undefined, { module })
+export async function onEdges(source: Source): Promise<void> {
+  const model: Model = await edge.load(source, { module: compiled, maxTokens: 64 })
+  const head: Head = await edge.loadHead(source, undefined, { module: compiledHead })
   console.log(model.dim, head.dim, size.toFixed())
 }
 
