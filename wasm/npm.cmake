@@ -16,11 +16,16 @@ file(GLOB scripts CONFIGURE_DEPENDS ${package}/*.js ${package}/*.d.ts ${package}
 set(model_files ${model}/model.safetensors ${model}/thresholds.json ${model}/metrics.json ${model}/README.md
                 ${model_package}/index.d.ts)
 set(license ${CMAKE_SOURCE_DIR}/LICENSE)
+# The command's scripts are CommonJS, which only a folder of its own says of files that end in .js.
+file(WRITE ${npm}/mien-wasm/command/package.json "{ \"type\": \"commonjs\" }\n")
+set(command $<TARGET_FILE_DIR:mien_wasm_command>/$<TARGET_FILE_BASE_NAME:mien_wasm_command>)
+set(command_files ${command}.js ${command}.wasm ${command}.worker.js)
 add_custom_command(
   OUTPUT ${npm}/.done
   COMMAND ${CMAKE_COMMAND} -E copy ${scripts} ${license} $<TARGET_FILE:mien_wasm_pack> ${relaxed_module}
           $<TARGET_FILE:mien_wasm_head> ${npm}/mien-wasm
+  COMMAND ${CMAKE_COMMAND} -E copy ${command_files} ${npm}/mien-wasm/command
   COMMAND ${CMAKE_COMMAND} -E copy ${model_files} ${license} ${npm}/mien-goemotions-tiny
   COMMAND ${CMAKE_COMMAND} -E touch ${npm}/.done
-  DEPENDS ${scripts} ${model_files} ${license} ${relaxed_module} mien_wasm_pack mien_wasm_head VERBATIM)
+  DEPENDS ${scripts} ${model_files} ${license} ${relaxed_module} mien_wasm_pack mien_wasm_head mien_wasm_command VERBATIM)
 add_custom_target(npm ALL DEPENDS ${npm}/.done)

@@ -40,8 +40,14 @@ enum { CLI_PATH_CHARS = 4096 };
 
 bool cli_exists(const char *path);
 
-/* The model that runs when none is named. */
+/* The model that runs when none is named, and the names of all that are shipped, as --help lists them. */
+#ifdef __EMSCRIPTEN__ /* the npm package */
+#define CLI_DEFAULT_MODEL "goemotions-tiny"
+#define CLI_SHIPPED_MODELS CLI_DEFAULT_MODEL ".\n                        "
+#else
 #define CLI_DEFAULT_MODEL "goemotions-small"
+#define CLI_SHIPPED_MODELS CLI_DEFAULT_MODEL ",\n                        goemotions-tiny. "
+#endif
 
 /* The path of `name` in the folder models, which lies beside an installed command or above one in its build folder;
  * false, with `path` empty, when it is not there. */

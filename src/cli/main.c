@@ -9,18 +9,32 @@
 
 #include "cli/cli.h"
 
+#ifdef __EMSCRIPTEN__
+static int left_out(int argc, char **argv) {
+  (void)argc;
+  return cli_usage(NULL, "'%s' is not in this build: only in that for the machine itself", argv[0]);
+}
+#endif
+
 static const struct command {
   const char *name;
   int (*run)(int argc, char **argv);
-  const char *summary;
+  const char *summary; /* NULL: not for --help */
 } commands[] = {
     {"label", cli_label, "label texts, or embeddings"},
     {"embed", cli_embed, "make embeddings of texts"},
     {"tokenize", cli_tokenize, "make token ids of texts"},
+#ifdef __EMSCRIPTEN__ /* it starts no processes, and measures no machine */
+    {"pull", left_out, NULL},
+    {"bench", left_out, NULL},
+#else
     {"pull", cli_pull, "fetch an encoder into the user's cache"},
+#endif
     {"pack", cli_pack, "write a whole model into one file"},
     {"inspect", cli_inspect, "show what a model is, or this CPU's instruction sets"},
+#ifndef __EMSCRIPTEN__
     {"bench", cli_bench, "measure speed beside what this machine can do"},
+#endif
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
@@ -31,7 +45,8 @@ static int help(void) {
          "Turns texts, or sentence embeddings, into labels, many a row, each with a threshold of its own.\n"
          "\n"
          "Commands:\n");
-  for (size_t i = 0; i < N_COMMANDS; i++) printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+  for (size_t i = 0; i < N_COMMANDS; i++)
+    if (commands[i].summary) printf("  %-10s %s\n", commands[i].name, commands[i].summary);
   printf("\n"
          "Options:\n"
          "  --help     show this; 'mien COMMAND --help' shows a command's options\n"

@@ -16,8 +16,8 @@
 #define MODEL_HELP                                                                                                     \
   "Model:\n"                                                                                                           \
   "  --model M             a whole model: a pack, a folder with one, a folder with a head, and an encoder where it\n"  \
-  "                        has a config.json, or the name of one that mien ships: goemotions-small,\n"                 \
-  "                        goemotions-tiny. Default for texts: " CLI_DEFAULT_MODEL "\n"                                \
+  "                        has a config.json, or the name of one that mien ships: " CLI_SHIPPED_MODELS                       \
+  "Default for texts: " CLI_DEFAULT_MODEL "\n"                                                                         \
   "  --encoder E           what makes embeddings of texts: a sentence-transformers folder of a BERT, a BERT ONNX "     \
   "file\n"                                                                                                             \
   "                        with its tokenizer.json beside it, what --model takes as a pack, or a Hugging Face id;\n"   \

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// What stands before Emscripten's script: it would ask Node's fetch for a file. A thread has its module already.
+if (!Module.instantiateWasm) {
+  Module.instantiateWasm = function (imports, receive) {
+    const module = new WebAssembly.Module(require('fs').readFileSync(__dirname + '/mien-command.wasm'))
+    const instance = new WebAssembly.Instance(module, imports)
+    receive(instance, module)
+    return instance.exports
+  }
+}
