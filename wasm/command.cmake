@@ -7,7 +7,8 @@ target_link_libraries(mien_wasm_command PRIVATE mien_command_objects mien_object
 # The objects are bitcode without threads in mind, which get them when they are linked: so the modules and the command
 # share them. The command has a thread of its own beside Node's main thread, which hears of signals.
 target_link_options(mien_wasm_command PRIVATE -O3 -pthread -sPROXY_TO_PTHREAD -sEXIT_RUNTIME -sENVIRONMENT=node,worker
-                    -sFILESYSTEM=0 -sALLOW_MEMORY_GROWTH -sMAXIMUM_MEMORY=4GB -sWASM_BIGINT
+                    -sNODEJS_CATCH_EXIT=0 -sNODEJS_CATCH_REJECTION=0 -sFILESYSTEM=0
+                    -sALLOW_MEMORY_GROWTH -sMAXIMUM_MEMORY=4GB -sWASM_BIGINT
                     --js-library ${command}/node.js --pre-js ${command}/load.js)
 set_target_properties(mien_wasm_command PROPERTIES OUTPUT_NAME mien-command SUFFIX .js
                       LINK_DEPENDS "${command}/node.js;${command}/load.js"

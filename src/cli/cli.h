@@ -40,13 +40,16 @@ enum { CLI_PATH_CHARS = 4096 };
 
 bool cli_exists(const char *path);
 
-/* The model that runs when none is named, and the names of all that are shipped, as --help lists them. */
+/* The model that runs when none is named, the names of all that are shipped, as --help lists
+ * them, and what is said when none is there. */
 #ifdef __EMSCRIPTEN__ /* the npm package */
 #define CLI_DEFAULT_MODEL "goemotions-tiny"
 #define CLI_SHIPPED_MODELS CLI_DEFAULT_MODEL ".\n                        "
+#define CLI_NO_MODEL "the model's package is not installed: npm install mien-" CLI_DEFAULT_MODEL ", or use --model"
 #else
 #define CLI_DEFAULT_MODEL "goemotions-small"
 #define CLI_SHIPPED_MODELS CLI_DEFAULT_MODEL ",\n                        goemotions-tiny. "
+#define CLI_NO_MODEL "no model was shipped with this command: use --model"
 #endif
 
 /* The path of `name` in the folder models, which lies beside an installed command or above one in its build folder;

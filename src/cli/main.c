@@ -12,7 +12,7 @@
 #ifdef __EMSCRIPTEN__
 static int left_out(int argc, char **argv) {
   (void)argc;
-  return cli_usage(NULL, "'%s' is not in this build: only in that for the machine itself", argv[0]);
+  return cli_usage(NULL, "'%s' is not in mien-wasm: the native mien has it", argv[0]);
 }
 #endif
 

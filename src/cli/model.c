@@ -183,9 +183,7 @@ bool cli_model_has_encoder(cli_model *arguments) {
 
 const char *cli_model_encoder_path(const cli_model *arguments) { return arguments->encoder_path; }
 
-static int no_model(const char *command) {
-  return cli_usage(command, "no model was shipped with this command: use --model");
-}
+static int no_model(const char *command) { return cli_usage(command, CLI_NO_MODEL); }
 
 /* Finds what --encoder names, or the encoder of the whole model. */
 static int resolve_encoder(cli_model *arguments, const char *command) {

@@ -19,9 +19,10 @@ extern const mien_encoder_kernels mien_encoder_f32_simd128, mien_encoder_int8_si
 extern const mien_encoder_kernels mien_encoder_int8_relaxed __attribute__((weak));
 #endif
 
-/* A WebAssembly module is downloaded: what its SIMD stands in for stays out. */
+/* A WebAssembly module is downloaded: what its SIMD stands in for stays out, whatever MIEN_ISA asks for. */
 #if defined(__wasm_simd128__)
-#define REFERENCE(products) [MIEN_ISA_SIMD128] = &mien_encoder_##products##_simd128
+#define REFERENCE(products)                                                                                            \
+  [MIEN_ISA_PORTABLE] = &mien_encoder_##products##_simd128, [MIEN_ISA_SIMD128] = &mien_encoder_##products##_simd128
 #else
 #define REFERENCE(products) [MIEN_ISA_PORTABLE] = &mien_encoder_##products##_portable
 #endif

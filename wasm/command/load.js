@@ -7,4 +7,8 @@ if (!Module.instantiateWasm) {
     receive(instance, module)
     return instance.exports
   }
+  process.on('uncaughtException', function (error) {
+    require('fs').writeSync(2, 'mien: a bug: ' + error.stack + '\n')
+    process.exit(1)
+  })
 }

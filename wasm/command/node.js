@@ -18,7 +18,8 @@ mergeInto(LibraryManager.library, {
 
   // The bytes of a C string, not shared with other threads as the memory is.
   $mien_bytes: function (text) {
-    return Buffer.from(HEAPU8.slice(text, HEAPU8.indexOf(0, text)))
+    const start = text >>> 0
+    return Buffer.from(HEAPU8.slice(start, HEAPU8.indexOf(0, start)))
   },
 
   // Copies `bytes` to a buffer of C, with a NUL; returns how many there are, or -1 where they are too many.
@@ -30,7 +31,7 @@ mergeInto(LibraryManager.library, {
   },
 
   $mien_view: function (data, bytes) {
-    return new Uint8Array(HEAPU8.buffer, data, bytes)
+    return new Uint8Array(HEAPU8.buffer, data >>> 0, bytes)
   },
 
   // ---- Files -----------------------------------------------------------------------------------------------------
@@ -94,7 +95,7 @@ mergeInto(LibraryManager.library, {
         : follow
           ? fs.statSync(mien_bytes(path), exact)
           : fs.lstatSync(mien_bytes(path), exact)
-      new BigUint64Array(HEAPU8.buffer, out, 4).set([found.dev, found.ino, found.mode, found.size])
+      new BigUint64Array(HEAPU8.buffer, out >>> 0, 4).set([found.dev, found.ino, found.mode, found.size])
       return 0
     })
   },

@@ -36,10 +36,11 @@ enum {
 
 /* Of a descriptor's number; a stream is read by one thread at a time, under its reader's lock. */
 static struct stream {
-  char byte;   /* what poll has read */
-  bool held;   /* whether there is such a byte */
-  bool silent; /* a FIFO by name, of which nothing was read yet: that it is at its end may mean that nobody writes yet */
-  bool full;   /* took nothing when last written to */
+  char byte; /* what poll has read */
+  bool held; /* whether there is such a byte */
+  bool
+      silent; /* a FIFO by name, of which nothing was read yet: that it is at its end may mean that nobody writes yet */
+  bool full;  /* took nothing when last written to */
 } streams[STREAMS];
 
 static int result_of(int found) {
@@ -55,10 +56,8 @@ static int get_stat(const char *path, int fd, bool follow, struct stat *info) {
   if (path && !path[0]) return result_of(-ENOENT);
   const int status = mien_node_stat(path, fd, follow, found);
   if (status == 0)
-    *info = (struct stat){.st_dev = (dev_t)found[0],
-                          .st_ino = (ino_t)found[1],
-                          .st_mode = (mode_t)found[2],
-                          .st_size = (off_t)found[3]};
+    *info = (struct stat){
+        .st_dev = (dev_t)found[0], .st_ino = (ino_t)found[1], .st_mode = (mode_t)found[2], .st_size = (off_t)found[3]};
   return result_of(status);
 }
 
@@ -97,7 +96,9 @@ int dup(int fd) {
   return fstat(fd, &info) == 0 ? DUPLICATE : -1;
 }
 
-ssize_t pread(int fd, void *data, size_t bytes, off_t at) { return result_of(mien_node_read(fd, data, bytes, (double)at)); }
+ssize_t pread(int fd, void *data, size_t bytes, off_t at) {
+  return result_of(mien_node_read(fd, data, bytes, (double)at));
+}
 ssize_t pwrite(int fd, const void *data, size_t bytes, off_t at) {
   return result_of(mien_node_write(fd, data, bytes, (double)at));
 }
@@ -150,7 +151,8 @@ void *mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t
 int munmap(void *address, size_t bytes) { return (void)bytes, free(address), 0; }
 int madvise(void *address, size_t bytes, int advice) { return (void)address, (void)bytes, (void)advice, 0; }
 
-/* ---- Folders: one is listed at a time, by the thread that opened it ------------------------------------------------ */
+/* ---- Folders: one is listed at a time, by the thread that opened it ------------------------------------------------
+ */
 
 struct __dirstream {
   int count, next;
@@ -176,7 +178,8 @@ struct dirent *readdir(DIR *folder) {
 
 int closedir(DIR *folder) { return free(folder), 0; }
 
-/* ---- The process --------------------------------------------------------------------------------------------------- */
+/* ---- The process ---------------------------------------------------------------------------------------------------
+ */
 
 /* As in other systems the result is the system's to keep: the few that are asked for are never freed. */
 char *getenv(const char *name) {
@@ -215,7 +218,8 @@ int sigaction(int number, const struct sigaction *restrict action, struct sigact
   return 0;
 }
 
-/* ---- Streams ------------------------------------------------------------------------------------------------------- */
+/* ---- Streams -------------------------------------------------------------------------------------------------------
+ */
 
 static void sleep_milliseconds(int milliseconds) {
   nanosleep(&(struct timespec){.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000L}, NULL);
@@ -292,7 +296,8 @@ ssize_t write(int fd, const void *data, size_t bytes) {
   return result_of(done);
 }
 
-/* ---- What stdio calls ---------------------------------------------------------------------------------------------- */
+/* ---- What stdio calls ----------------------------------------------------------------------------------------------
+ */
 
 unsigned short fd_read(int fd, const struct iovec *pieces, size_t count, size_t *found) __asm__("__wasi_fd_read");
 unsigned short fd_read(int fd, const struct iovec *pieces, size_t count, size_t *found) {

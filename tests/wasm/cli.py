@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tests of the command, of tests/cli, on the command in Node: cli.py COMMAND [--update]
+
+What is left out of them, and why, stands here; golden/ has what the command in Node says otherwise."""
+
+import os
+import sys
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CLI = os.path.join(HERE, "..", "cli")
+sys.path.insert(0, CLI)
+
+import behaviour  # noqa: E402
+import golden  # noqa: E402
+
+GOLDEN = os.path.normpath(os.path.join(CLI, "golden"))
+OTHERWISE = os.path.join(HERE, "golden")
+
+CLOSED = "Node opens /dev/null where a standard stream is closed"
+CASES = {"stdin_closed": CLOSED, "stdout_closed": CLOSED}
+TESTS = {
+    "test_an_ignored_sigint_stays_ignored": "Node resets what its parent ignores, and does not tell",
+    "test_bench_measures_heads_and_encoders": "there is no bench",
+    "test_names_that_are_too_long_are_known_before_work_starts": "musl says 'Filename too long'",
+}
+
+
+def run_golden():
+    otherwise = set(os.listdir(OTHERWISE))
+    left_out = {os.path.join(GOLDEN, name) for name in otherwise | {f"{case}.txt" for case in CASES}}
+    return golden.main((GOLDEN, OTHERWISE), left_out)
+
+
+def run_behaviour():
+    behaviour.MIEN = os.path.abspath(sys.argv[1])
+    behaviour.START_SECONDS = 3
+    behaviour.SECONDS = 300
+    behaviour.OWN_MEBIBYTES = 80
+    for name, why in TESTS.items():
+        setattr(behaviour.Behaviour, name, unittest.skip(why)(getattr(behaviour.Behaviour, name)))
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(behaviour.Behaviour)
+    return not unittest.TextTestRunner(verbosity=1).run(suite).wasSuccessful()
+
+
+if __name__ == "__main__":
+    for case, reason in CASES.items():
+        print(f"skipped: golden run {case}: {reason}")
+    sys.exit(run_golden() or ("--update" not in sys.argv and run_behaviour()))
