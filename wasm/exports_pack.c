@@ -56,11 +56,13 @@ mien_status mien_trial(uint32_t times) {
 }
 
 /* scores [n × L] or embeddings [n × D] may be 0; texts [n] are pairs of an offset and a size.
- * MIEN_INEXACT: nothing was done. */
+ * MIEN_INEXACT: nothing that is there is to be used. */
 mien_status mien_run_texts(handle *h, const mien_text *texts, size_t n, float *scores, float *embeddings,
                            mien_row_status *status) {
   if (is_inexact()) return MIEN_INEXACT;
   mien_results results = {.size = sizeof results, .scores = scores, .embeddings = embeddings, .status = status};
-  if (!scores) return mien_embed_texts(h->session, texts, n, &results, &mien_last_error);
-  return mien_label_texts(h->session, texts, n, &results, &mien_last_error);
+  const mien_status code = scores ? mien_label_texts(h->session, texts, n, &results, &mien_last_error)
+                                  : mien_embed_texts(h->session, texts, n, &results, &mien_last_error);
+  /* The engine may have compiled the kernel anew meanwhile. */
+  return is_inexact() ? MIEN_INEXACT : code;
 }

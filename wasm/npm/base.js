@@ -85,6 +85,6 @@ export function thresholdsJson(given) {
 
 /** What was thrown while `source` was opened. The core has bytes alone, and calls them memory. */
 export function named(error, source) {
-  if (error instanceof MienError) error.message = error.message.replace('<memory>', nameOf(source))
+  if (error instanceof MienError) error.message = error.message.replace('<memory>', () => nameOf(source))
   return error
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The module of the core, compiled once for all models of a page or process.
 import { expect, fail } from './errors.js'
-import { request } from './obtain.js'
+import { read, request } from './obtain.js'
 
 const compiled = new Map()
 
@@ -21,14 +21,15 @@ async function fetchModule(url) {
   const response = await request(url)
   // Compiled as it comes; what fails is said by the other way.
   const streamed = await WebAssembly.compileStreaming?.(response.clone()).catch(() => undefined)
-  return streamed ?? compileBytes(await response.arrayBuffer(), url)
+  return streamed ?? compileBytes(await read(response, url, {}), url)
 }
 
 /** (given: Module | ArrayBuffer | view | URL | undefined, url of the package's own, read?) -> WebAssembly.Module */
 export async function compile(given, url, read) {
   if (given instanceof WebAssembly.Module) return given
   if (given instanceof ArrayBuffer) return compileBytes(given, 'module')
-  if (ArrayBuffer.isView(given)) return compileBytes(new Uint8Array(given).buffer, 'module')
+  if (ArrayBuffer.isView(given))
+    return compileBytes(new Uint8Array(given.buffer, given.byteOffset, given.byteLength).slice().buffer, 'module')
   const isUrl = given === undefined || typeof given === 'string' || given instanceof URL
   expect(isUrl, 'module', 'a WebAssembly.Module, its bytes or URL', given)
   const key = String(given ?? url())

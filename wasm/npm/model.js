@@ -102,6 +102,7 @@ export function loader(platform) {
       for (let i = 0; i < workers; i++)
         lanes.push(useWorker ? new WorkerLane(platform.startWorker) : await platform.localLane())
       if (source === undefined) given = await platform.shipped()
+      if (!globalThis.crypto?.subtle) given.integrity = undefined // a page from http can check nothing
       const obtaining = obtain(given.source, { ...given, ...options }, platform)
       const bytes = await (source === undefined ? obtaining.catch(hinted) : obtaining)
       const module = await (options.module ? compiling : compiling.catch(hinted))
