@@ -32,12 +32,15 @@ printf '\nthank you\n' >>long.txt
 [ "$("$mien" tokenize -q --encoder goemotions-tiny long.txt | tail -1 | cut -d: -f2)" = '1,"ids"' ]
 rm long.txt
 
+# Many files and threads: one thread closes what another one has opened.
+mkdir texts
+seq 300 | awk '{ for (i = 0; i < $1 % 40; i++) printf "%s ", substr("thanks, that was awful! why? I love it so", i, 9)
+                 print "" }' | split -l 10 --additional-suffix=.txt - texts/
+"$mien" label -q --scores all --threads 3 texts >found.jsonl 2>said.txt
+[ ! -s said.txt ]
+"$mien" label -q --scores all --threads 1 texts | cmp - found.jsonl
 if [ -n "$native" ]; then
-  seq 300 | awk '{ for (i = 0; i < $1 % 40; i++) printf "%s ", substr("thanks, that was awful! why? I love it so", i, 9); print "" }' >texts.txt
-  for threads in 1 3; do
-    "$mien" label -q --scores all --threads "$threads" texts.txt >found.jsonl
-    "$native" label -q --model goemotions-tiny --scores all texts.txt | cmp - found.jsonl
-  done
+  "$native" label -q --model goemotions-tiny --scores all texts | cmp - found.jsonl
 else
   echo "skipped: the native command's scores: no native command was named"
 fi

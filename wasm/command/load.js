@@ -7,6 +7,13 @@ if (!Module.instantiateWasm) {
     receive(instance, module)
     return instance.exports
   }
+  // A thread may close what another one has opened, and what it has opened outlives it.
+  const threads = require('worker_threads')
+  threads.Worker = class extends threads.Worker {
+    constructor(script) {
+      super(script, { trackUnmanagedFds: false })
+    }
+  }
   process.on('uncaughtException', function (error) {
     require('fs').writeSync(2, 'mien: a bug: ' + error.stack + '\n')
     process.exit(1)
