@@ -1005,6 +1005,14 @@ test('a process ends by itself after use with workers', async () => {
   assert.equal((await run).stdout, 'gratitude\n')
 })
 
+test("the README's example prints what it says", async () => {
+  const [, example] = /```js\n(.*?)```/s.exec(readFileSync(join(PACKAGE, 'README.md'), 'utf8'))
+  const script = `const linesOfAChat = []\n${example}`
+  const run = promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { cwd: PLACE })
+  const said = example.match(/^\/\/ .*\n/gm).map((line) => line.slice(3))
+  assert.equal((await run).stdout, said.join(''))
+})
+
 test('memory stays as it is over loads and disposes', async () => {
   const script = `
     import { readFileSync } from 'node:fs'

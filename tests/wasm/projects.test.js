@@ -135,6 +135,15 @@ describe('no bundler', { skip }, () => {
       { 'content-security-policy': "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'" },
       async (url) => assert.equal(await titleOf(url + page), `${EXPECTED} cached`)
     ))
+  test('with a strict one, of another server', () =>
+    withHeaders({ 'access-control-allow-origin': '*' }, (cdn) => {
+      const policy =
+        `default-src 'self'; script-src 'self' ${cdn} 'wasm-unsafe-eval'; ` +
+        `worker-src blob: ${cdn}; connect-src 'self' ${cdn}`
+      return withHeaders({ 'content-security-policy': policy }, async (url) =>
+        assert.equal(await titleOf(`${url}${page}?from=${cdn}/npm`), `${EXPECTED} cached`)
+      )
+    }))
   test('with one that forbids WebAssembly: an error that says so', () =>
     withHeaders({ 'content-security-policy': "default-src 'self'" }, async (url) =>
       assert.match(await titleOf(url + page), /^failed: unsupported .*wasm-unsafe-eval/)
