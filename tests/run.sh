@@ -91,7 +91,7 @@ step "WebAssembly: the modules, the npm package, its command, browsers and bundl
 if [ "$packages" != full ]; then
   skip "WebAssembly" "it takes Emscripten and npm packages, for which --full is"
 else
-  PATH="$PWD/$venv/bin:$PATH" tests/wasm/run.sh
+  PATH="$PWD/$venv/bin:$PATH" tests/wasm/run.sh build/test-release/mien
 fi
 
 step "the page"

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Builds the npm packages and tests them as they would be published: in Node, as types, as tarballs, in projects of
-# bundlers, in browsers and other runtimes, and against the native build. Needs Emscripten and npm's registry.
+# bundlers, in browsers and other runtimes, and against the native build: run.sh [NATIVE]
+#   NATIVE  the native command, which the command in Node and relaxed SIMD are compared with
+# Needs Emscripten and npm's registry.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 section() { printf '\n-- %s\n' "$*"; }
@@ -44,9 +46,12 @@ section "other browsers and runtimes"
 tested runtimes
 section "the same scores everywhere"
 tested scores
-section "source format"
-if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
-  git ls-files 'wasm/npm*.js' 'wasm/npm*.ts' 'tests/wasm/*.js' 'tests/wasm/*.ts' 'tests/wasm/*.html' | xargs build/wasm-tests/tools/node_modules/.bin/prettier --check
+section "going over to relaxed SIMD"
+tested hasten
+if [ -e build/wasm/wasm/mien-relaxed.wasm ] && python3 -c 'import wasmtime' 2>/dev/null && [ -n "${1:-}" ]; then
+  python3 tests/wasm/relaxed.py build/wasm/wasm models/goemotions-tiny/model.safetensors "$1"
 else
-  echo "skipped: not a git checkout: which files are the project's is not known"
+  echo "skipped: relaxed SIMD in wasmtime: LLVM 19, wasmtime or a native command is missing"
 fi
+section "the command"
+tests/wasm/cli.sh "$@"

@@ -14,10 +14,14 @@ async function main() {
   }
   const { integrity, url } = await import(`${from}/mien-goemotions-tiny/index.js`)
   let cached
+  const onProgress = (progress) => (cached = progress.cached ? 'cached' : 'not cached')
   for (let i = 0; i < 2; i++)
-    (await load(url, { integrity, onProgress: (progress) => (cached = progress.cached) })).dispose()
+    await load(url, { integrity, onProgress }).then(
+      (model) => model.dispose(),
+      (error) => (cached = error.code)
+    )
   const head = await loadHead(new Uint8Array(8)).catch((error) => error)
-  return `${found} ${head.code} ${cached ? 'cached' : 'not cached'}`
+  return `${found} ${head.code} ${cached}`
 }
 
 document.title = await main().catch((error) => `failed: ${error.code} ${error.message}`)
