@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // mien-wasm beside transformers.js and onnxruntime-web in Chromium and in Node, as tables:
-//   node run.js --texts N --rounds N --only chromium|node
+//   node run.js --texts N --rounds N --only chromium|node|sizes
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
@@ -176,18 +176,21 @@ function sizes() {
     files
       .map((file) => readFileSync(file))
       .reduce(([all, gzipped], bytes) => [all + bytes.length, gzipped + gzipSync(bytes).length], [0, 0])
-  const web = [
-    'index.js',
-    'model.js',
-    'runner.js',
-    'engine.js',
-    'labels.js',
-    'obtain.js',
-    'compile.js',
-    'errors.js',
-    'worker.js',
-    'mien.wasm'
+  // As they are published, not minified, all that a page without loadHead may load.
+  const scripts = [
+    'index',
+    'model',
+    'base',
+    'lane',
+    'labels',
+    'obtain',
+    'compile',
+    'errors',
+    'worker',
+    'runner',
+    'engine'
   ]
+  const web = [...[...scripts, 'stream', 'relaxed'].map((name) => `${name}.js`), 'mien.wasm']
   const own = join(PEERS, '@huggingface/transformers/node_modules/onnxruntime-web/dist')
   const rows = [
     ['mien-wasm', web.map((name) => join(NPM, 'mien-wasm', name))],
@@ -219,6 +222,7 @@ function sizes() {
 console.log(
   `${cpus()[0].model}, ${cpus().length} CPUs; ${texts.length} GoEmotions texts, ${options.rounds} rounds, one thread each`
 )
-if (options.only !== 'node') await inChromium()
-if (options.only !== 'chromium') await inNode()
-sizes()
+const wants = (what) => !options.only || options.only === what
+if (wants('chromium')) await inChromium()
+if (wants('node')) await inNode()
+if (wants('sizes')) sizes()
