@@ -14,7 +14,6 @@ mien_error mien_last_error;
 
 const char *EXPORT(mien_error_message)(void);
 mien_status EXPORT(mien_error_code)(void);
-const char *EXPORT(mien_library_version)(void);
 void EXPORT(mien_give)(void *memory);
 void EXPORT(mien_close)(handle *h);
 const char *EXPORT(mien_describe)(const handle *h);
@@ -24,8 +23,6 @@ mien_status EXPORT(mien_run_rows)(handle *h, const float *rows, size_t n, float 
 const char *mien_error_message(void) { return mien_last_error.message; }
 
 mien_status mien_error_code(void) { return mien_last_error.code; }
-
-const char *mien_library_version(void) { return mien_version(); }
 
 /* Aligned to 64; 0 without memory. */
 void *EXPORT(mien_take)(size_t bytes) { return mien_alloc_raw(bytes); }

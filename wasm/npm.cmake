@@ -20,6 +20,11 @@ set(license ${CMAKE_SOURCE_DIR}/LICENSE)
 file(WRITE ${npm}/mien-wasm/command/package.json "{ \"type\": \"commonjs\" }\n")
 set(command $<TARGET_FILE_DIR:mien_wasm_command>/$<TARGET_FILE_BASE_NAME:mien_wasm_command>)
 set(command_files ${command}.js ${command}.wasm ${command}.worker.js)
+if(NOT relaxed_module) # bundlers want a file of the name: this one is never faster than itself
+  set(relaxed_module ${CMAKE_BINARY_DIR}/unrelaxed/mien-relaxed.wasm)
+  add_custom_command(OUTPUT ${relaxed_module} COMMAND ${CMAKE_COMMAND} -E copy $<TARGET_FILE:mien_wasm_pack> ${relaxed_module}
+                     DEPENDS mien_wasm_pack VERBATIM)
+endif()
 add_custom_command(
   OUTPUT ${npm}/.done
   COMMAND ${CMAKE_COMMAND} -E copy ${scripts} ${license} $<TARGET_FILE:mien_wasm_pack> ${relaxed_module}

@@ -118,8 +118,7 @@ INLINE float quantise_row(const float *x, int8_range range, const float *multipl
   const float value = largest_magnitude(largest);
   /* The difference is 0, or NaN where a number is not finite, whatever its byte. */
   const float scale = value < least ? 0 : value / steps + (value - value), inverse = value < least ? 0 : steps / value;
-  /* With an even offset ties go where they would without it; an
-   * odd one is added afterwards. */
+  /* With an even offset ties go where they would without it; an odd one is added afterwards. */
   const bool is_even = offset % 2 == 0;
   const vec all_inverse = vec_set(inverse), add_offset = vec_set((float)offset);
   const vec round_to_integer = vec_set(MIEN_TO_INTEGER + (float)(is_even ? offset : 0));

@@ -38,9 +38,9 @@ enum {
 static struct stream {
   char byte; /* what poll has read */
   bool held; /* whether there is such a byte */
-  bool
-      silent; /* a FIFO by name, of which nothing was read yet: that it is at its end may mean that nobody writes yet */
-  bool full;  /* took nothing when last written to */
+  /* A FIFO by name, of which nothing was read yet: that it is at its end may mean that nobody writes yet. */
+  bool silent;
+  bool full; /* took nothing when last written to */
 } streams[STREAMS];
 
 static int result_of(int found) {
@@ -151,8 +151,7 @@ void *mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t
 int munmap(void *address, size_t bytes) { return (void)bytes, free(address), 0; }
 int madvise(void *address, size_t bytes, int advice) { return (void)address, (void)bytes, (void)advice, 0; }
 
-/* ---- Folders: one is listed at a time, by the thread that opened it ------------------------------------------------
- */
+/* ---- Folders: one is listed at a time, by the thread that opened it ---------------------------------------------- */
 
 struct __dirstream {
   int count, next;
@@ -178,8 +177,7 @@ struct dirent *readdir(DIR *folder) {
 
 int closedir(DIR *folder) { return free(folder), 0; }
 
-/* ---- The process ---------------------------------------------------------------------------------------------------
- */
+/* ---- The process ------------------------------------------------------------------------------------------------- */
 
 /* As in other systems the result is the system's to keep: the few that are asked for are never freed. */
 char *getenv(const char *name) {
@@ -218,8 +216,7 @@ int sigaction(int number, const struct sigaction *restrict action, struct sigact
   return 0;
 }
 
-/* ---- Streams -------------------------------------------------------------------------------------------------------
- */
+/* ---- Streams ----------------------------------------------------------------------------------------------------- */
 
 static void sleep_milliseconds(int milliseconds) {
   nanosleep(&(struct timespec){.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000L}, NULL);
@@ -296,8 +293,7 @@ ssize_t write(int fd, const void *data, size_t bytes) {
   return result_of(done);
 }
 
-/* ---- What stdio calls ----------------------------------------------------------------------------------------------
- */
+/* ---- What stdio calls -------------------------------------------------------------------------------------------- */
 
 unsigned short fd_read(int fd, const struct iovec *pieces, size_t count, size_t *found) __asm__("__wasi_fd_read");
 unsigned short fd_read(int fd, const struct iovec *pieces, size_t count, size_t *found) {

@@ -76,7 +76,7 @@ export class Engine {
     let least = Infinity
     for (let i = 0; i < 8; i++) {
       const start = performance.now()
-      this.#core.mien_trial(4)
+      if (this.#core.mien_trial(4)) return Infinity
       least = Math.min(least, performance.now() - start)
     }
     return least
@@ -93,8 +93,8 @@ export class Engine {
     const n = texts.length
     // UTF-8 has at most three bytes for each of UTF-16's units: one pass over the texts, into one allocation.
     const capacity = texts.reduce((sum, text) => sum + 3 * text.length, 0)
-    const table = this.#take(8 * n, 'texts')
-    const bytes = this.#take(capacity, 'texts')
+    const table = this.#take(8 * n + capacity, 'texts')
+    const bytes = table + 8 * n
     try {
       const target = new Uint8Array(this.#memory.buffer, bytes, capacity)
       const pairs = new Uint32Array(this.#memory.buffer, table, 2 * n)
@@ -108,7 +108,6 @@ export class Engine {
         this.#core.mien_run_texts(this.#handle, table, n, embed ? 0 : values, embed ? values : 0, status)
       )
     } finally {
-      this.#core.mien_give(bytes)
       this.#core.mien_give(table)
     }
   }
@@ -123,24 +122,18 @@ export class Engine {
     }
   }
 
-  close() {
-    this.#core.mien_close(this.#handle)
-    this.#handle = 0
-  }
-
   #run(n, columns, call) {
-    const values = this.#take(4 * n * columns, 'results')
-    const status = this.#take(n, 'results')
+    const values = this.#take(4 * n * columns + n, 'results')
+    const status = values + 4 * n * columns
     try {
       const code = this.#guarded(() => call(values, status))
-      if (code === INEXACT) fail('inexact', 'relaxed SIMD is not exact here')
+      if (code === INEXACT) fail('unsupported', 'relaxed SIMD is not exact here')
       if (code) throw this.#error()
       return {
         values: new Float32Array(this.#memory.buffer, values, n * columns).slice(),
         status: new Uint8Array(this.#memory.buffer, status, n).slice()
       }
     } finally {
-      this.#core.mien_give(status)
       this.#core.mien_give(values)
     }
   }

@@ -91,10 +91,11 @@ export interface ModelInfo {
   isa: string
   dtype: string
   dim: number
-  labels: string[]
-  thresholds: number[]
-  thresholds_from: 'default' | 'options' | 'found'
-  link: string
+  /** These are of its head, which an encoder alone has not. */
+  labels?: string[]
+  thresholds?: number[]
+  thresholds_from?: 'default' | 'options' | 'found'
+  link?: string
   [field: string]: unknown
 }
 
@@ -114,6 +115,7 @@ export interface Model extends Loaded {
   label(text: string, options?: LabelOptions): Promise<Result>
   label(texts: readonly string[], options: LabelOptions & { allScores: true }): Promise<FullResult[]>
   label(texts: readonly string[], options?: LabelOptions): Promise<Result[]>
+  label(texts: string | readonly string[], options?: LabelOptions): Promise<Result | Result[]>
 
   /**
    * Results in the order of the texts, of any number of them: the source is read as fast as results are taken. Batches
@@ -131,15 +133,20 @@ export interface Model extends Loaded {
   /** Sentence embeddings, each of `dim` numbers. */
   embed(text: string, options?: { signal?: AbortSignal }): Promise<Float32Array>
   embed(texts: readonly string[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>
+  embed(texts: string | readonly string[], options?: { signal?: AbortSignal }): Promise<Float32Array | Float32Array[]>
 
   /** Labels of embeddings that `embed` gave. */
+  labelEmbeddings(embedding: Embedding, options: LabelOptions & { allScores: true }): Promise<FullResult>
   labelEmbeddings(embedding: Embedding, options?: LabelOptions): Promise<Result>
+  labelEmbeddings(embeddings: readonly Embedding[], options: LabelOptions & { allScores: true }): Promise<FullResult[]>
   labelEmbeddings(embeddings: readonly Embedding[], options?: LabelOptions): Promise<Result[]>
 }
 
 /** A linear classifier of embeddings. */
 export interface Head extends Loaded {
+  label(embedding: Embedding, options: LabelOptions & { allScores: true }): Promise<FullResult>
   label(embedding: Embedding, options?: LabelOptions): Promise<Result>
+  label(embeddings: readonly Embedding[], options: LabelOptions & { allScores: true }): Promise<FullResult[]>
   label(embeddings: readonly Embedding[], options?: LabelOptions): Promise<Result[]>
   /** Rows one after the other, [n × dim], to scores [n × labels]; NaN for a row with NaN or infinity. */
   scores(embeddings: Float32Array, options?: { signal?: AbortSignal }): Promise<Float32Array>
@@ -152,7 +159,7 @@ export function load(source?: Source, options?: LoadOptions): Promise<Model>
 export function loadHead(source: Source, thresholds?: Thresholds, options?: HeadOptions): Promise<Head>
 
 /**
- * Every failure but a signal's: its message says what, where, what was expected and found.
+ * Every failure but a signal's, and but those that the types forbid: its message says what, where, what was expected and found.
  * - `argument`: the call is wrong
  * - `input`: the bytes are not what they should be
  * - `download`: they could not be fetched, or not all of them

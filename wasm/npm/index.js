@@ -38,9 +38,9 @@ const platform = {
 
   // The companion package; where there is nothing that resolves its name, it lies beside this one.
   async shipped() {
-    const { url, integrity, size } = await import('mien-goemotions-tiny').catch(() => ({
-      url: beside('../mien-goemotions-tiny/model.safetensors')
-    }))
+    const { url, integrity, size } = await import('mien-goemotions-tiny').catch(
+      () => import(/* webpackIgnore: true */ /* @vite-ignore */ beside('../mien-goemotions-tiny/index.js'))
+    )
     return { source: url, integrity, size }
   },
 

@@ -14,7 +14,7 @@ function thresholdsOf(names, own, given) {
   if (given === undefined) return own
   if (typeof given === 'number') return own.fill(checkThreshold(given, 'thresholds'))
   expect(
-    given && typeof given === 'object' && !Array.isArray(given),
+    given && typeof given === 'object' && !given[Symbol.iterator],
     'thresholds',
     'a number or an object of labels',
     given

@@ -74,7 +74,8 @@ export class Model extends Base {
     if (this.#texts >= MANY_TEXTS && this.#relaxed) {
       const compile = this.#relaxed
       this.#relaxed = undefined
-      await (await import('./relaxed.js')).hasten(this, compile)
+      // Not waited for, and what there is will do.
+      import('./relaxed.js').then(({ hasten }) => hasten(this, compile)).catch(() => {})
     }
     return one ? results[0] : results
   }
@@ -108,7 +109,11 @@ export function loader(platform) {
       const module = await (options.module ? compiling : compiling.catch(hinted))
       // The last may have the bytes, the others get copies.
       const opened = lanes.map((lane, i) =>
-        lane.run('open', { module, bytes, thresholds, maxTokens }, i === workers - 1 ? [bytes] : [])
+        lane.run(
+          'open',
+          { module, bytes, thresholds, maxTokens: Math.min(maxTokens, 1e9) },
+          i === workers - 1 ? [bytes] : []
+        )
       )
       const [info] = await Promise.all(opened)
       return new Model(lanes, info, options.module ? undefined : platform.relaxed)

@@ -71,7 +71,7 @@ export async function read(response, where, { onProgress, signal, size }) {
     reader?.cancel().catch(() => {}) // where onProgress threw
   }
   // More there may be: that it is compressed does not show where it is another origin's.
-  if (length !== null && loaded < total)
+  if (length !== null && !(loaded >= total))
     fail('download', `${where}: truncated: expected ${total} bytes, found ${loaded}`)
   return loaded === bytes.length ? bytes.buffer : bytes.buffer.slice(0, loaded)
 }

@@ -28,6 +28,6 @@ export function hasExactDot() {
 /** A model goes over to the module of relaxed SIMD where that is faster. Scores stay what they are, bit for bit. */
 export async function hasten(model, compile) {
   if (model.info.dtype !== 'int8' || !hasExactDot()) return
-  const module = await compile().catch(() => undefined) // what there is will do
-  if (module) await model.onEveryLane(async (lane) => (model.info = await lane.run('hasten', { module })))
+  const module = await compile()
+  await model.onEveryLane(async (lane) => (model.info = await lane.run('hasten', { module })))
 }

@@ -20,7 +20,7 @@ export class Runner {
     try {
       return this.#engine.runTexts(texts, columns, embed)
     } catch (error) {
-      if (error.code !== 'inexact') throw error
+      if (error.code !== 'unsupported') throw error
       this.#switch(new Engine(this.#baseline))
       return this.#engine.runTexts(texts, columns, embed)
     }

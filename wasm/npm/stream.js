@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Labels of texts as they come: results in order, and never more texts under way than lanes can work on.
-import { expect, expectWhole } from './errors.js'
+import { MienError, expect, expectWhole, kindOf } from './errors.js'
+
+// model -> what its streams do when it is disposed: one listener for all of them, since Node warns of more than ten.
+const streams = new WeakMap()
+function streamsOf(model) {
+  if (!streams.has(model)) {
+    const all = new Set()
+    streams.set(model, all)
+    model.closed.addEventListener('abort', () => all.forEach((stop) => stop()))
+  }
+  return streams.get(model)
+}
 
 export async function* labelStream(model, texts, { batchSize = 64, ...options } = {}) {
   expectWhole(batchSize, 'batchSize', 1)
@@ -24,7 +35,8 @@ export async function* labelStream(model, texts, { batchSize = 64, ...options } 
   const stops = [signal, model.closed].filter(Boolean)
   let stopped
   const stop = () => stopped?.(stops.find(({ aborted }) => aborted).reason)
-  stops.forEach((one) => one.addEventListener('abort', stop))
+  signal?.addEventListener('abort', stop)
+  streamsOf(model).add(stop)
   try {
     while (!ended || running.length) {
       stops.forEach((one) => one.throwIfAborted())
@@ -38,11 +50,14 @@ export async function* labelStream(model, texts, { batchSize = 64, ...options } 
             (got) => () => {
               next = undefined
               if (got.done) ended = true
+              else if (typeof got.value === 'string') batch.push(got.value)
               else {
-                expect(typeof got.value === 'string', `texts[${row}]`, 'a string', got.value)
-                row++
-                batch.push(got.value)
+                // As a source's error, but for that the source does not know of it.
+                const what = `texts[${row}]: expected a string, found ${kindOf(got.value)}`
+                failure = { error: new MienError('argument', what), source: true }
+                ended = true
               }
+              row++
               if (batch.length && (ended || batch.length === batchSize)) start()
             },
             (error) => () => {
@@ -60,16 +75,20 @@ export async function* labelStream(model, texts, { batchSize = 64, ...options } 
       else {
         running.shift()
         if (batch.length && !running.length) start()
-        yield* event
+        for (const result of event) {
+          stops.forEach((one) => one.throwIfAborted())
+          yield result
+        }
       }
     }
     if (failure) throw failure.error
   } finally {
-    stops.forEach((one) => one.removeEventListener('abort', stop))
-    if (!ended) {
+    signal?.removeEventListener('abort', stop)
+    streamsOf(model).delete(stop)
+    if (!ended || failure?.source) {
       const closing = (async () => source.return?.())()
-      // A source that is waiting for its next text itself hears of it after that: not waited for.
-      if (next) closing.catch(() => {})
+      // A source that is waiting for its next text itself hears of it after that; a signal's reason comes first.
+      if (next || stops.some(({ aborted }) => aborted)) closing.catch(() => {})
       else await closing
     }
   }

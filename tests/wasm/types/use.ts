@@ -78,12 +78,18 @@ export async function embeddings(model: Model, signal: AbortSignal): Promise<voi
   console.log(many, result, results)
 }
 
+export async function eitherForm(model: Model, text: string | string[]): Promise<number> {
+  const result = await model.label(text)
+  const { allScores } = await model.labelEmbeddings(new Float32Array(model.dim), { allScores: true })
+  return allScores.length + (Array.isArray(result) ? result.length : 1)
+}
+
 export function whatItIs(model: Model): void {
   const info: ModelInfo = model.info
   const dim: number = model.dim + info.dim
   const names: readonly string[] = model.labelNames
   const threshold: number | undefined = model.thresholds['joy']
-  const from: 'default' | 'options' | 'found' = info.thresholds_from
+  const from: 'default' | 'options' | 'found' | undefined = info.thresholds_from
   const other: unknown = info['created_by']
   console.log(dim, names, threshold, from, other, info.isa, info.dtype, info.labels, info.thresholds, info.link)
   model.dispose()
