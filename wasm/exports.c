@@ -14,6 +14,7 @@ mien_error mien_last_error;
 
 const char *EXPORT(mien_error_message)(void);
 mien_status EXPORT(mien_error_code)(void);
+void *EXPORT(mien_take)(size_t bytes);
 void EXPORT(mien_give)(void *memory);
 void EXPORT(mien_close)(handle *h);
 const char *EXPORT(mien_describe)(const handle *h);
@@ -25,7 +26,7 @@ const char *mien_error_message(void) { return mien_last_error.message; }
 mien_status mien_error_code(void) { return mien_last_error.code; }
 
 /* Aligned to 64; 0 without memory. */
-void *EXPORT(mien_take)(size_t bytes) { return mien_alloc_raw(bytes); }
+void *mien_take(size_t bytes) { return mien_alloc_raw(bytes); }
 
 void mien_give(void *memory) { mien_free(memory); }
 

@@ -15,9 +15,6 @@ typedef struct handle {
 
 extern mien_error mien_last_error;
 
-/* Aligned memory, as mien_take and mien_give hand it to the host. */
-void *mien_take(size_t bytes);
-
 /* Options with these thresholds: JSON, or NULL. */
 mien_model_options mien_options_of(const char *thresholds, size_t thresholds_size);
 

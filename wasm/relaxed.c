@@ -7,8 +7,7 @@
  */
 #include "relaxed.h"
 
-#include "encoder/panel.h"
-#include "exports.h"
+#include "base/memory.h"
 #include "kernels/encoder_kernels.h"
 
 enum { INPUTS = MIEN_LINE, OUTPUTS = MIEN_PANEL, ROWS = 4 /* a whole tile of the kernel, and a part of one */ };
@@ -49,7 +48,7 @@ static void make_problem(void) {
 static bool is_exact(void) {
   static unsigned char *scratch;
   float found[ROWS * OUTPUTS];
-  if (!scratch) scratch = mien_take(mien_encoder_int8_relaxed.scratch_bytes(ROWS, INPUTS, MIEN_PANEL));
+  if (!scratch) scratch = mien_alloc_raw(mien_encoder_int8_relaxed.scratch_bytes(ROWS, INPUTS, MIEN_PANEL));
   if (!scratch) return false;
   mien_encoder_int8_relaxed.project(&matrix, rows, ROWS, OUTPUTS, 0, scratch, found);
   bool same = true;

@@ -40,8 +40,8 @@ enum { CLI_PATH_CHARS = 4096 };
 
 bool cli_exists(const char *path);
 
-/* The model that runs when none is named, the names of all that are shipped, as --help lists
- * them, and what is said when none is there. */
+/* The model that runs when none is named, the names of all that are shipped, as --help lists them, and what is said
+ * when none is there. */
 #ifdef __EMSCRIPTEN__ /* the npm package */
 #define CLI_DEFAULT_MODEL "goemotions-tiny"
 #define CLI_SHIPPED_MODELS CLI_DEFAULT_MODEL ".\n                        "

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/status.h"
@@ -54,6 +55,11 @@ double cli_now(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+bool cli_exists(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0;
 }
 
 bool cli_parse_uint(const char *text, uint64_t least, uint64_t most, uint64_t *number) {

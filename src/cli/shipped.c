@@ -3,15 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
-
-bool cli_exists(const char *path) {
-  struct stat info;
-  return stat(path, &info) == 0;
-}
 
 bool cli_shipped(const char *name, char *path, size_t capacity) {
   static const char *const places[] = {"/../share/mien/models", "/../models", "/../../models"};

@@ -7,7 +7,13 @@ import { createServer } from 'node:http'
 import { extname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 
-const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm' }
+const TYPES = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.json': 'application/json',
+  '.wasm': 'application/wasm'
+}
 
 export async function serve(folders, headers = {}) {
   let waiting

@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where the models are that the npm package ships: in packages of their own. */
-#include <sys/stat.h>
-
 #include "cli/cli.h"
 #include "node.h"
-
-bool cli_exists(const char *path) {
-  struct stat info;
-  return stat(path, &info) == 0;
-}
 
 bool cli_shipped(const char *name, char *path, size_t capacity) {
   path[0] = '\0';

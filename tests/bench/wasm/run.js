@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { gzipSync } from 'node:zlib'
 
 import { contest } from './contest.js'
-import { serve } from './server.js'
+import { serve } from '../../wasm/server.js'
 
 const HERE = dirname(fileURLToPath(import.meta.url))
 const ROOT = join(HERE, '../../..')
@@ -113,13 +113,16 @@ async function firstLabel(context, url, script, argument) {
 
 async function inChromium() {
   const { chromium } = await import(pathToFileURL(join(PEERS, 'playwright-core/index.mjs')))
-  const server = await serve({
-    '/bench': HERE,
-    '/peers': PEERS,
-    '/mien': NPM,
-    '/models': join(BUILD, 'models'),
-    '/packs': join(BUILD, 'packs')
-  })
+  const server = await serve(
+    {
+      '/bench': HERE,
+      '/peers': PEERS,
+      '/mien': NPM,
+      '/models': join(BUILD, 'models'),
+      '/packs': join(BUILD, 'packs')
+    },
+    { 'cache-control': 'max-age=3600' }
+  )
   const browser = await chromium.launch({ executablePath: options.chromium, args: ['--no-sandbox'] })
   try {
     const page = await browser.newPage()
