@@ -5,6 +5,10 @@
 
 #include "mien/mien.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Writes a formatted message into `error` (may be NULL), cut at a UTF-8 boundary, control and invalid bytes shown as
  * '?', and returns `code`:  return mien_fail(error, MIEN_INPUT, "%s: truncated: expected %zu bytes, found %zu", ...);
@@ -21,5 +25,9 @@ mien_status mien_fail_memory(mien_error *error, const char *what, size_t bytes);
 
 /* Puts "prefix: " before the message that `error` holds already; for callers that know where. Returns `code`. */
 mien_status mien_fail_prefix(mien_error *error, mien_status code, const char *prefix);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calls of the CUDA runtime and what becomes of their failures. Inside cuda/ a function that can fail returns a
+ * cudaError_t; where it began is kept for the thread, and becomes a message at the module's border.
+ */
+#ifndef MIEN_CUDA_RUNTIME_H
+#define MIEN_CUDA_RUNTIME_H
+
+#include <vector>
+
+#include "base/status.h"
+#include "platform.h"
+
+/* Remembers what failed and where, as long as the thread makes no other failure. Returns `code`. */
+cudaError_t mien_cuda_note(cudaError_t code, const char *function, const char *call);
+
+/* The same for what is no failure of the runtime: "cublasLtMatmul: CUBLAS_STATUS_…". */
+__attribute__((format(printf, 2, 3))) cudaError_t mien_cuda_note_text(cudaError_t code, const char *format, ...);
+
+/* The thread's last failure as a message; `what` is what was tried: "cuda:0: labelling texts". */
+mien_status mien_cuda_tell(cudaError_t code, const char *what, mien_error *error);
+
+#ifdef MIEN_CUDA_FAULTS
+/* For tests: the call number `mien_cuda_fault_at` from now on (0: none) fails with the code, and is not made. */
+extern long mien_cuda_fault_at, mien_cuda_calls;
+extern cudaError_t mien_cuda_fault_code;
+cudaError_t mien_cuda_fault(void);
+#define MIEN_CUDA_CALL(call) (mien_cuda_fault() != cudaSuccess ? mien_cuda_fault_code : (call))
+#else
+#define MIEN_CUDA_CALL(call) (call)
+#endif
+
+/* Makes a call, and returns from the function where it fails. */
+#define MIEN_TRY(call)                                                                                                 \
+  do {                                                                                                                 \
+    const cudaError_t code_of_call = MIEN_CUDA_CALL(call);                                                             \
+    if (code_of_call != cudaSuccess) return mien_cuda_note(code_of_call, __func__, #call);                             \
+  } while (0)
+
+/* Passes on a failure that is noted already. */
+#define MIEN_PASS(call)                                                                                                \
+  do {                                                                                                                 \
+    const cudaError_t code_of_call = (call);                                                                           \
+    if (code_of_call != cudaSuccess) return code_of_call;                                                              \
+  } while (0)
+
+/* Device memory that is freed all at once, cut from large pieces. */
+typedef struct mien_arena {
+  struct piece {
+    unsigned char *memory;
+    size_t bytes, used;
+  };
+  std::vector<piece> pieces;
+} mien_arena;
+
+/* `bytes` bytes aligned to 256, from `arena`; *memory must be NULL where they are 0. */
+cudaError_t mien_arena_take(mien_arena *arena, size_t bytes, void **memory);
+template <class T> static inline cudaError_t mien_arena_take(mien_arena *arena, size_t n, T **memory) {
+  void *taken = NULL;
+  const cudaError_t code = mien_arena_take(arena, n * sizeof(T), &taken);
+  *memory = static_cast<T *>(taken);
+  return code;
+}
+void mien_arena_free(mien_arena *arena);
+
+/* A copy of host memory. */
+template <class T> static inline cudaError_t mien_arena_copy(mien_arena *arena, const T *from, size_t n, T **memory) {
+  MIEN_PASS(mien_arena_take(arena, n, memory));
+  MIEN_TRY(cudaMemcpy(*memory, from, n * sizeof(T), cudaMemcpyHostToDevice));
+  return cudaSuccess;
+}
+
+#endif
