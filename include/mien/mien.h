@@ -73,7 +73,7 @@ MIEN_API const char *mien_version(void);
 
 /* ---- Numbers ------------------------------------------------------------------------------------------------- */
 
-/* What numbers are, and what an encoder runs in. */
+/* What numbers are, of rows the first four, and what an encoder runs in. */
 typedef int32_t mien_dtype;
 enum {
   MIEN_F32 = 0,    /* IEEE binary32 */

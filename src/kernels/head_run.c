@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "base/memory.h"
 #include "kernels/sigmoid.h"
 
@@ -73,6 +74,9 @@ static const float *floats(const mien_head_kernels *kernels, const mien_head_pla
       memcpy(out, (const float *)rows->data + at, dim * sizeof(float));
     } else if (rows->dtype == MIEN_F16) {
       kernels->widen_f16((const uint16_t *)rows->data + at, out, dim);
+    } else if (rows->dtype == MIEN_BF16) {
+      const uint16_t *in = (const uint16_t *)rows->data + at;
+      for (size_t i = 0; i < dim; i++) out[i] = mien_bf16_to_float(in[i]);
     } else {
       const double *in = (const double *)rows->data + at;
       for (size_t i = 0; i < dim; i++) out[i] = (float)in[i];

@@ -30,7 +30,7 @@ static void work(void *user, unsigned worker) {
 
 static mien_status check_rows(const mien_session *session, const mien_rows *given, size_t n, mien_rows *rows,
                               mien_error *error) {
-  static const unsigned char bytes_of[] = {[MIEN_F32] = 4, [MIEN_F16] = 2, [MIEN_F64] = 8};
+  static const unsigned char bytes_of[] = {[MIEN_F32] = 4, [MIEN_F16] = 2, [MIEN_F64] = 8, [MIEN_BF16] = 2};
   const size_t dim = mien_model_dim(session->model);
   size_t bytes;
   *rows = (mien_rows){.size = sizeof *rows};
@@ -39,9 +39,9 @@ static mien_status check_rows(const mien_session *session, const mien_rows *give
                      sizeof *rows, given ? given->size : 0);
   memcpy(rows, given, given->size);
   if (rows->stride == 0) rows->stride = dim;
-  if (rows->dtype < MIEN_F32 || rows->dtype > MIEN_F64)
-    return mien_fail(error, MIEN_ARGUMENT, "rows: dtype: expected %d, %d or %d, found %d", MIEN_F32, MIEN_F16, MIEN_F64,
-                     rows->dtype);
+  if (rows->dtype < MIEN_F32 || rows->dtype > MIEN_BF16)
+    return mien_fail(error, MIEN_ARGUMENT, "rows: dtype: expected %d, %d, %d or %d, found %d", MIEN_F32, MIEN_F16,
+                     MIEN_F64, MIEN_BF16, rows->dtype);
   if (rows->stride < dim)
     return mien_fail(error, MIEN_ARGUMENT, "rows: stride: expected at least %zu elements, found %zu", dim,
                      rows->stride);

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/half.h"
 #include "mien/mien.h"
 #include "suite.h"
 
@@ -174,6 +175,37 @@ START_TEST(results_are_the_same_bits_for_any_number_of_threads) {
   free(scores);
   free(expected_words);
   free(words);
+  mien_model_release(model);
+}
+END_TEST
+
+START_TEST(rows_of_bfloat16_are_those_that_they_stand_for_in_float32) {
+  enum { SOME = 100, STRIDE = DIM + 3 };
+  mien_model *model = open_head(NULL);
+  mien_session *session = make_session(model, 2);
+  float *rows = make_rows(SOME), *expected = malloc(SOME * LABELS * sizeof *expected);
+  float *scores = malloc(SOME * LABELS * sizeof *scores);
+  uint16_t *halves = calloc(SOME * STRIDE, sizeof *halves);
+  for (size_t row = 0; row < SOME; row++)
+    for (size_t i = 0; i < DIM; i++) {
+      halves[row * STRIDE + i] = mien_float_to_bf16(rows[row * DIM + i]);
+      rows[row * DIM + i] = mien_bf16_to_float(halves[row * STRIDE + i]);
+    }
+  const mien_rows floats = {.size = sizeof floats, .data = rows};
+  const mien_rows input = {.size = sizeof input, .data = halves, .dtype = MIEN_BF16, .stride = STRIDE};
+  mien_results results = {.size = sizeof results, .scores = expected};
+  ck_assert_int_eq(mien_label_embeddings(session, &floats, SOME, &results, &error), MIEN_OK);
+  results.scores = scores;
+  ck_assert_int_eq(mien_label_embeddings(session, &input, SOME, &results, &error), MIEN_OK);
+  ck_assert_mem_eq(scores, expected, SOME * LABELS * sizeof *scores);
+  halves[7 * STRIDE] = 0x7F80; /* infinity */
+  ck_assert_int_eq(mien_label_embeddings(session, &input, SOME, &results, &error), MIEN_OK);
+  ck_assert_uint_eq(results.n_bad, 1);
+  free(rows);
+  free(expected);
+  free(scores);
+  free(halves);
+  mien_session_destroy(session);
   mien_model_release(model);
 }
 END_TEST
@@ -365,7 +397,7 @@ END_TEST
 MIEN_SUITE("model", a_head_opens_from_its_file_its_folder_and_memory, thresholds_come_from_where_the_options_say,
            thresholds_are_described_alike_in_every_locale, a_thresholds_file_that_is_a_link_to_nothing_is_an_error,
            what_is_not_a_model_is_refused_with_its_path, results_are_the_same_bits_for_any_number_of_threads,
-           every_results_array_may_be_missing, wrong_calls_are_told_what_was_expected,
-           mien_isa_names_an_instruction_set_or_is_an_error, progress_is_told_and_can_cancel,
-           a_child_of_fork_is_refused_the_parents_session_and_makes_its_own,
+           rows_of_bfloat16_are_those_that_they_stand_for_in_float32, every_results_array_may_be_missing,
+           wrong_calls_are_told_what_was_expected, mien_isa_names_an_instruction_set_or_is_an_error,
+           progress_is_told_and_can_cancel, a_child_of_fork_is_refused_the_parents_session_and_makes_its_own,
            one_model_serves_many_threads_and_outlives_its_first_reference, status_names_and_version_are_words)
