@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What `cmake --install` puts where: libraries, header, command, pkg-config file and CMake package.
+# What `cmake --install` puts where: libraries, headers, command, pkg-config file and CMake package.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -13,7 +13,7 @@ install(DIRECTORY models/goemotions-small models/goemotions-tiny models/heads
 install(DIRECTORY models/encoders DESTINATION ${CMAKE_INSTALL_DATADIR}/mien/models)
 install(FILES models/encoders.tsv DESTINATION ${CMAKE_INSTALL_DATADIR}/mien/models)
 install(PROGRAMS models/pull.sh DESTINATION ${CMAKE_INSTALL_DATADIR}/mien/models)
-install(FILES include/mien/mien.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/mien)
+install(FILES include/mien/mien.h include/mien/mien_cuda.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/mien)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # Found from where the file lies, so that the installed tree can be moved; unless the folders are fixed ones.

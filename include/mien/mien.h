@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mien: text or sentence embeddings in, multi-label scores and labels out. The whole C API.
+ * mien: text or sentence embeddings in, multi-label scores and labels out. The whole C API, but for callers who hold
+ * CUDA's memory or streams, whose header is mien_cuda.h.
  *
  * A model (immutable, shared by any number of threads) holds a head (L labels, weights W [L×D], bias b [L], thresholds
  * t [L]), an encoder (text to an embedding of D numbers), or both. A session (one per calling thread) holds the scratch
@@ -17,8 +18,8 @@
  * - The library never prints, never exits, never aborts, and reads no environment variable but MIEN_ISA.
  * - Structures that the caller fills and that may grow begin with `size`: set it to sizeof, zero the rest. Zero is
  *   the default of every field.
- * - A row's results are the same bits whatever the batch, its neighbours and the number of threads, in the default
- *   floating-point environment (round to nearest, subnormals kept), which calls expect and leave as it is.
+ * - On one device a row's results are the same bits whatever the batch, its neighbours and the number of threads, in
+ *   the default floating-point environment (round to nearest, subnormals kept), which calls expect and leave as it is.
  */
 #ifndef MIEN_MIEN_H
 #define MIEN_MIEN_H
@@ -223,7 +224,11 @@ typedef struct mien_session mien_session;
 typedef int32_t mien_device;
 enum {
   MIEN_DEVICE_CPU = 0,
+  MIEN_DEVICE_CUDA = 1, /* by libmien_cuda.so.MAJOR.MINOR, which is opened when this is first asked for */
 };
+
+/* An ordinal that stands for every CUDA device that the process sees. */
+enum { MIEN_ALL_DEVICES = -1 };
 
 /*
  * Called between pieces of work, on the thread that called into the session, with rows done so far of `n_rows`.
@@ -238,6 +243,7 @@ typedef struct mien_session_options {
   uint32_t threads; /* 0 means 1: the calling thread. At most 1024 */
   mien_progress progress;
   void *progress_user;
+  int32_t ordinal; /* which CUDA device, from 0, or MIEN_ALL_DEVICES; 0 for the CPU */
 } mien_session_options;
 
 /*
@@ -250,12 +256,20 @@ typedef struct mien_session_options {
  * Where an encoder in MIEN_BF16, MIEN_BF16X3 or MIEN_INT8 is to run on AMX, Linux is asked once for the process's
  * permission to use its tiles; it stays, and makes the frames of signals some 8 KiB larger: programs with alternate
  * signal stacks that are smaller set MIEN_ISA to avx512bf16.
+ *
+ * With MIEN_DEVICE_CUDA the model runs on a CUDA device in the dtype that it was opened with; threads tokenize and hand
+ * rows over. Sessions of one model on one device share its weights there, which are gone with the last of them. With
+ * MIEN_ALL_DEVICES thread t runs on device t mod their number, on at least as many threads as there are devices. The
+ * library libmien_cuda.so is looked for in the folder of the library or program that has mien's code, in ../lib from
+ * there, and where the system's loader looks; it must be of mien's own version. Without it, a driver or the device it
+ * is MIEN_RESOURCE. MIEN_ISA is not looked at. A child of fork can't use CUDA where its parent has (MIEN_ARGUMENT).
  */
 MIEN_API MIEN_MUST_USE mien_status mien_session_create(mien_model *model, const mien_session_options *options,
                                                        mien_session **session, mien_error *error);
 MIEN_API void mien_session_destroy(mien_session *session);
 
-/* The instruction set that the session runs texts with, or a head alone embeddings: "avx512". Static. */
+/* The instruction set that the session runs texts with, or a head alone embeddings: "avx512". Of a CUDA device, the
+ * first one, its architecture: "sm_90". Lives as long as the session. */
 MIEN_API const char *mien_session_isa(const mien_session *session);
 
 /* ---- Labelling ----------------------------------------------------------------------------------------------- */
@@ -293,8 +307,8 @@ MIEN_API size_t mien_model_words(const mien_model *model);
 
 /*
  * Scores and labels of n embeddings (n may be 0). Words are exactly score > threshold of the scores that this session
- * would write. A bad row is marked and does not fail the call. Source of the scores: float32 sums over fixed-order
- * lanes, then 1 / (1 + exp(-z)).
+ * would write. A bad row is marked and does not fail the call. Source of the scores: float32 sums in a fixed order,
+ * then 1 / (1 + exp(-z)).
  */
 MIEN_API MIEN_MUST_USE mien_status mien_label_embeddings(mien_session *session, const mien_rows *rows, size_t n,
                                                          mien_results *results, mien_error *error);
@@ -310,8 +324,9 @@ typedef struct mien_text {
 /*
  * Labels n texts (n may be 0): tokens, embeddings, scores, labels. Texts longer than mien_model_max_tokens are cut to
  * their first tokens and marked MIEN_ROW_TRUNCATED. Scores are those that mien_label_embeddings gives to the
- * embeddings. A session has memory for one batch a thread, whatever n is. MIEN_ARGUMENT where the model has no encoder
- * or no head.
+ * embeddings. A session has memory for one batch a thread, whatever n is; a call on CUDA takes two bytes a text more,
+ * and where neither words nor scores are asked for ⌈L/32⌉ words. MIEN_ARGUMENT where the model has no encoder or no
+ * head.
  */
 MIEN_API MIEN_MUST_USE mien_status mien_label_texts(mien_session *session, const mien_text *texts, size_t n,
                                                     mien_results *results, mien_error *error);

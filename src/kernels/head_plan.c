@@ -123,6 +123,11 @@ mien_status mien_head_plan_create(size_t n_labels, size_t dim, const double *wei
   return MIEN_OK;
 }
 
+void mien_head_plan_weights(const mien_head_plan *plan, float *weights) {
+  for (size_t label = 0; label < plan->n_labels; label++)
+    memcpy(weights + label * plan->dim, plan->weights + label * plan->padded_dim, plan->dim * sizeof *weights);
+}
+
 void mien_head_plan_destroy(mien_head_plan *plan) {
   if (!plan) return;
   mien_free(plan->weights);

@@ -56,4 +56,7 @@ MIEN_MUST_USE mien_status mien_head_plan_create(size_t n_labels, size_t dim, con
                                                 const float *thresholds, mien_head_plan **plan, mien_error *error);
 void mien_head_plan_destroy(mien_head_plan *plan);
 
+/* Writes the weights [L×D], without what pads them. */
+void mien_head_plan_weights(const mien_head_plan *plan, float *weights);
+
 #endif

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "model/session.h"
+#include "model/jobs.h"
 
 /* What a thread takes at a time. */
 enum { CHUNK_ROWS = 4 * MIEN_BLOCK_ROWS };
@@ -11,14 +11,8 @@ enum { CHUNK_ROWS = 4 * MIEN_BLOCK_ROWS };
 /* Work between two calls of the progress callback, with all threads: some tens of milliseconds. */
 #define ROWS_BETWEEN_PROGRESS ((size_t)1 << 17)
 
-typedef struct rows_job {
-  mien_job base;
-  const mien_rows *rows;
-  const mien_results *results;
-} rows_job;
-
 static void work(void *user, unsigned worker) {
-  rows_job *job = user;
+  mien_rows_job *job = user;
   mien_session *session = job->base.session;
   size_t first, n;
   while (mien_job_claim(&job->base, &first, &n)) {
@@ -55,18 +49,25 @@ static mien_status check_rows(const mien_session *session, const mien_rows *give
   return MIEN_OK;
 }
 
+mien_status mien_rows_check(const mien_session *session, const char *call, const mien_rows *given, size_t n,
+                            mien_rows *rows, mien_error *error) {
+  mien_status status = mien_session_check(session, call, error);
+  if (status == MIEN_OK && !session->model->head)
+    status = mien_fail(error, MIEN_ARGUMENT, "%s: expected a model with a head, found an encoder", call);
+  return status == MIEN_OK ? check_rows(session, given, n, rows, error) : status;
+}
+
 mien_status mien_label_embeddings(mien_session *session, const mien_rows *given_rows, size_t n,
                                   mien_results *given_results, mien_error *error) {
   mien_rows rows;
   mien_results results;
-  mien_status status = mien_session_check(session, "mien_label_embeddings", error);
-  if (status == MIEN_OK && !session->model->head)
-    status = mien_fail(error, MIEN_ARGUMENT, "mien_label_embeddings: expected a model with a head, found an encoder");
-  if (status == MIEN_OK) status = check_rows(session, given_rows, n, &rows, error);
+  mien_status status = mien_rows_check(session, "mien_label_embeddings", given_rows, n, &rows, error);
   if (status == MIEN_OK) status = mien_results_check(given_results, &results, error);
   if (status != MIEN_OK) return status;
-  rows_job job = {.base = {.session = session, .work = work, .chunk = CHUNK_ROWS}, .rows = &rows, .results = &results};
-  status = mien_session_run(session, &job.base, n, ROWS_BETWEEN_PROGRESS, error);
+  mien_rows_job job = {
+      .base = {.session = session, .work = work, .chunk = CHUNK_ROWS}, .rows = &rows, .results = &results};
+  status = session->n_engines ? mien_rows_run_cuda(&job, n, error)
+                              : mien_session_run(session, &job.base, n, ROWS_BETWEEN_PROGRESS, error);
   if (status != MIEN_OK) return status;
   MIEN_RESULTS_SET(given_results, n_bad, atomic_load_explicit(&job.base.bad, memory_order_relaxed));
   return MIEN_OK;

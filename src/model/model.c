@@ -165,6 +165,7 @@ static mien_status make_model(mien_model **model, mien_error *error) {
   *model = mien_alloc(1, sizeof **model);
   if (!*model) return mien_fail_memory(error, "model", sizeof **model);
   atomic_init(&(*model)->references, 1);
+  pthread_mutex_init(&(*model)->engines_lock, NULL);
   return MIEN_OK;
 }
 
@@ -312,6 +313,7 @@ void mien_model_release(mien_model *model) {
   mien_encoder_plan_destroy(model->encoder);
   mien_free(model->thresholds);
   free(model->description); /* jansson's, by malloc */
+  pthread_mutex_destroy(&model->engines_lock);
   mien_free(model);
 }
 

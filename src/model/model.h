@@ -3,6 +3,7 @@
 #ifndef MIEN_MODEL_MODEL_H
 #define MIEN_MODEL_MODEL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "encoder/plan.h"
@@ -18,6 +19,8 @@ struct mien_model {
   float *thresholds;          /* [L] */
   mien_thresholds_from thresholds_from;
   char *description; /* malloc's */
+  pthread_mutex_t engines_lock;
+  struct mien_engine *engines; /* on CUDA devices, those that sessions have now; under the lock */
 };
 
 /*

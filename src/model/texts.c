@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "model/session.h"
+#include "model/jobs.h"
 
 mien_status mien_text_scratch_create(const mien_session *session, mien_text_scratch *scratch, mien_error *error) {
   const mien_encoder_plan *encoder = session->model->encoder;
@@ -28,13 +28,6 @@ void mien_text_scratch_destroy(mien_text_scratch *scratch) {
   mien_free(scratch->status);
   mien_free(scratch->embeddings);
 }
-
-typedef struct texts_job {
-  mien_job base;
-  const mien_text *texts;
-  const mien_results *results;
-  bool label;
-} texts_job;
 
 /* Texts of a chunk to ids; returns how many those are. */
 static size_t tokenize(const mien_encoder_plan *encoder, const mien_text *texts, size_t n, mien_text_scratch *scratch) {
@@ -69,8 +62,7 @@ static bool all_finite(const float *x, size_t n) {
   return product == 0;
 }
 
-/* A chunk's place in the results. */
-static mien_results results_at(const mien_results *results, const mien_model *model, size_t first) {
+mien_results mien_results_at(const mien_results *results, const mien_model *model, size_t first) {
   mien_results at = *results;
   if (at.words) at.words += first * mien_model_words(model);
   if (at.scores) at.scores += first * mien_model_label_count(model);
@@ -79,11 +71,11 @@ static mien_results results_at(const mien_results *results, const mien_model *mo
   return at;
 }
 
-static void run_chunk(texts_job *job, mien_session_scratch *scratch, size_t first, size_t n) {
+static void run_chunk(mien_texts_job *job, mien_session_scratch *scratch, size_t first, size_t n) {
   const mien_session *session = job->base.session;
   const mien_model *model = session->model;
   mien_text_scratch *text = &scratch->text;
-  mien_results results = results_at(job->results, model, first);
+  mien_results results = mien_results_at(job->results, model, first);
   float *embeddings = results.embeddings ? results.embeddings : text->embeddings;
   const size_t dim = mien_model_dim(model);
   size_t bad = 0, truncated = 0;
@@ -110,7 +102,7 @@ static void run_chunk(texts_job *job, mien_session_scratch *scratch, size_t firs
 }
 
 static void work(void *user, unsigned worker) {
-  texts_job *job = user;
+  mien_texts_job *job = user;
   size_t first, n;
   while (mien_job_claim(&job->base, &first, &n)) run_chunk(job, &job->base.session->scratch[worker], first, n);
 }
@@ -121,6 +113,16 @@ static mien_status check_texts(const mien_text *texts, size_t n, mien_error *err
     if (texts[i].size > 0 && !texts[i].bytes)
       return mien_fail(error, MIEN_ARGUMENT, "texts: text %zu: expected %zu bytes, found NULL", i, texts[i].size);
   return MIEN_OK;
+}
+
+static mien_status run_job(mien_texts_job *job, size_t n, mien_error *error) {
+  mien_session *session = job->base.session;
+  /* Few texts are shared out too. */
+  const size_t share = (n + session->threads - 1) / session->threads;
+  const size_t chunk = share < MIEN_CHUNK_TEXTS ? share : MIEN_CHUNK_TEXTS;
+  job->base.work = work;
+  job->base.chunk = chunk > 0 ? chunk : 1;
+  return mien_session_run(session, &job->base, n, (size_t)session->threads * MIEN_CHUNK_TEXTS, error);
 }
 
 static mien_status run_texts(mien_session *session, const char *call, const mien_text *texts, size_t n, bool label,
@@ -134,14 +136,8 @@ static mien_status run_texts(mien_session *session, const char *call, const mien
   if (status == MIEN_OK) status = check_texts(texts, n, error);
   if (status == MIEN_OK) status = mien_results_check(given, &results, error);
   if (status != MIEN_OK) return status;
-  /* Few texts are shared out too. */
-  const size_t share = (n + session->threads - 1) / session->threads;
-  const size_t chunk = share < MIEN_CHUNK_TEXTS ? share : MIEN_CHUNK_TEXTS;
-  texts_job job = {.base = {.session = session, .work = work, .chunk = chunk > 0 ? chunk : 1},
-                   .texts = texts,
-                   .results = &results,
-                   .label = label};
-  status = mien_session_run(session, &job.base, n, (size_t)session->threads * MIEN_CHUNK_TEXTS, error);
+  mien_texts_job job = {.base = {.session = session}, .texts = texts, .results = &results, .label = label};
+  status = session->n_engines ? mien_texts_run_cuda(&job, n, error) : run_job(&job, n, error);
   if (status != MIEN_OK) return status;
   MIEN_RESULTS_SET(given, n_bad, atomic_load_explicit(&job.base.bad, memory_order_relaxed));
   MIEN_RESULTS_SET(given, n_truncated, atomic_load_explicit(&job.base.truncated, memory_order_relaxed));

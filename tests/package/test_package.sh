@@ -13,8 +13,8 @@ compiler="$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$build/CMakeCache.txt")"
 
 cmake --install "$build" --prefix "$work/installed" >/dev/null
 lib="$(dirname "$(find "$work/installed" -name 'libmien.a')")"
-header_only="$(find "$work/installed/include" -type f)"
-[ "$header_only" = "$work/installed/include/mien/mien.h" ] || { echo "headers installed: $header_only"; exit 1; }
+headers="$(cd "$work/installed/include" && find . -type f | sort | tr '\n' ' ')"
+[ "$headers" = './mien/mien.h ./mien/mien_cuda.h ' ] || { echo "headers installed: $headers"; exit 1; }
 
 cmake -S "$here" -B "$work/cmake" -G Ninja -DCMAKE_PREFIX_PATH="$work/installed" -DCMAKE_C_FLAGS="$flags" \
   -DCMAKE_C_COMPILER="$compiler" >/dev/null
