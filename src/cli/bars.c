@@ -52,7 +52,10 @@ static bool is_utf8(void) {
 
 static mien_status create(bars *b, const cli_run *run, mien_model *model, mien_error *error) {
   const size_t n = mien_model_label_count(model);
-  const mien_session_options options = {.size = sizeof options, .threads = 1}; /* a text at a time */
+  /* A text at a time, on one of several devices. */
+  const int32_t ordinal = run->run.ordinal == MIEN_ALL_DEVICES ? 0 : run->run.ordinal;
+  const mien_session_options options = {
+      .size = sizeof options, .device = run->run.device, .threads = 1, .ordinal = ordinal};
   *b = (bars){.run = run, .n_labels = n, .results.size = sizeof b->results, .has_blocks = is_utf8()};
   b->results.words = mien_alloc(mien_model_words(model), sizeof(uint32_t));
   b->results.scores = mien_alloc(n, sizeof(float));

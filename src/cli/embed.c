@@ -14,6 +14,7 @@ static const struct option long_options[] = {
   {"model", required_argument, NULL, CLI_MODEL},
   {"dtype", required_argument, NULL, CLI_DTYPE},
   CLI_RUN_OPTIONS,
+  CLI_DEVICE_OPTION,
   {NULL, 0, NULL, 0},
 };
 /* clang-format on */
@@ -43,8 +44,8 @@ static int help(void) {
          "    npy                 .npy of float32 (N,D); the file must be one that can be written over\n"
          "    f32                 raw little-endian float32\n"
          "\n"
-         "Run:\n%s",
-         cli_run_help);
+         "Run:\n%s%s",
+         cli_device_help, cli_run_help);
   return cli_flush_stdout();
 }
 

@@ -83,12 +83,13 @@ static void destroy(mien_reader *base) { (void)base; }
 static int label_arguments(cli_label_options *options, mien_model *model) {
   mien_input input = {(char *)"--text", MIEN_INPUT_TEXT};
   const mien_inputs inputs = {&input, 1, 1};
+  const mien_chunk_limits *limits = mien_chunk_limits_of(options->run.run.device);
   argument_reader reader = {.base = {.claim = claim,
                                      .fill = fill,
                                      .destroy = destroy,
                                      .inputs = &inputs,
                                      .has_texts = true,
-                                     .chunk_rows = MIEN_TEXT_CHUNK_ROWS,
+                                     .chunk_rows = limits->text_rows,
                                      .n_rows = options->n_texts},
                             .texts = options->texts,
                             .n_texts = options->n_texts};

@@ -22,6 +22,7 @@ enum {
 static const struct option long_options[] = {
   CLI_MODEL_OPTIONS,
   CLI_RUN_OPTIONS,
+  CLI_DEVICE_OPTION,
   {"scores", required_argument, NULL, SCORES},
   {"top-k", required_argument, NULL, TOP_K},
   {"min-labels", required_argument, NULL, MIN_LABELS},
@@ -76,8 +77,8 @@ int cli_label_help(void) {
       "                        Default: 0\n"
       "\n"
       "Run:\n"
-      "%s",
-      cli_kept_help, cli_run_help);
+      "%s%s",
+      cli_kept_help, cli_device_help, cli_run_help);
   return cli_flush_stdout();
 }
 

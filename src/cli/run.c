@@ -63,7 +63,7 @@ static void print_summary(const mien_reader *reader, const cli_run *run, const m
   if (reader->has_texts) fprintf(stderr, "%" PRIu64 " truncated, ", summary->n_truncated);
   fprintf(stderr, "%" PRIu64 " bad rows in %.3f s (%.0f %s/s), ", summary->n_bad, seconds,
           seconds > 0 ? (double)summary->n_rows / seconds : 0.0, rows);
-  if (summary->isa) fprintf(stderr, "dtype %s, isa %s, ", summary->dtype, summary->isa);
+  if (summary->dtype) fprintf(stderr, "dtype %s, isa %s, ", summary->dtype, summary->isa);
   fprintf(stderr, "%u thread%s\n", summary->threads, summary->threads == 1 ? "" : "s");
 }
 
@@ -71,12 +71,13 @@ static void print_summary(const mien_reader *reader, const cli_run *run, const m
 
 static mien_status open_reader(cli_run *run, const mien_model *model, const mien_inputs *inputs, mien_reader **reader,
                                mien_error *error) {
+  const mien_chunk_limits *limits = mien_chunk_limits_of(run->run.device);
   const size_t result_bytes = mien_row_result_bytes(model, &run->rows);
   if (mien_input_kind(inputs->items[0].format) == MIEN_INPUT_EMBEDDINGS)
-    return mien_embedding_reader_create(inputs, mien_model_dim(model), result_bytes, MIEN_CHUNK_BYTES, &cli_cancelled,
-                                        reader, error);
-  run->texts.chunk_rows = mien_text_chunk_rows(result_bytes);
-  run->texts.chunk_bytes = MIEN_TEXT_CHUNK_BYTES;
+    return mien_embedding_reader_create(inputs, mien_model_dim(model), result_bytes, limits->embedding_bytes,
+                                        &cli_cancelled, reader, error);
+  run->texts.chunk_rows = mien_text_chunk_rows(limits, result_bytes);
+  run->texts.chunk_bytes = limits->text_bytes;
   run->texts.workers = run->run.threads;
   run->texts.cancel = &cli_cancelled;
   return mien_text_reader_create(inputs, &run->texts, reader, error);

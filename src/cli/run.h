@@ -39,6 +39,7 @@ enum {
   CLI_ON_BAD_ROW,
   CLI_MAX_BAD_ROWS,
   CLI_THREADS,
+  CLI_DEVICE,
   CLI_HELP,
   CLI_RUN_OWN,
 };
@@ -60,10 +61,12 @@ enum {
   {"max-bad-rows", required_argument, NULL, CLI_MAX_BAD_ROWS},     \
   {"threads", required_argument, NULL, CLI_THREADS},               \
   {"help", no_argument, NULL, CLI_HELP}
+/* Of those that run a model, and not its tokenizer alone. */
+#define CLI_DEVICE_OPTION {"device", required_argument, NULL, CLI_DEVICE}
 /* clang-format on */
 
-/* The lines of --help on inputs of text, on fields that are kept, and on the run. */
-extern const char cli_formats_help[], cli_fields_help[], cli_kept_help[], cli_run_help[];
+/* The lines of --help on inputs of text, on fields that are kept, on the device, and on the run. */
+extern const char cli_formats_help[], cli_fields_help[], cli_kept_help[], cli_device_help[], cli_run_help[];
 
 /* A name of an output format. */
 typedef struct cli_format {
@@ -96,6 +99,13 @@ int cli_run_check_formats(const cli_run *run, const mien_inputs *inputs);
 /* The place of `value` in a list of at most 8 names, or a usage error that shows the list. */
 int cli_choose(const char *command, const char *option, const char *value, const char *const *names, int n,
                int *choice);
+
+/* Takes the value of --device; the exit code of a usage error, or MIEN_OK. */
+int cli_device_option(cli_run *run, const char *value);
+
+/* Tells the library where an active virtual or conda environment has CUDA's libraries, when the run is on CUDA. Returns
+ * the exit code. */
+int cli_device_find_libraries(const cli_run *run);
 
 /* A whole number in a range, or a usage error. */
 int cli_number(const char *command, const char *option, const char *value, uint64_t least, uint64_t most,

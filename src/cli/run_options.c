@@ -199,7 +199,7 @@ static int set_run_option(cli_run *run, int opt, const char *value) {
 }
 
 const char *cli_run_name(int opt) {
-  static const struct option options[] = {CLI_RUN_OPTIONS};
+  static const struct option options[] = {CLI_RUN_OPTIONS, CLI_DEVICE_OPTION};
   static char name[32];
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     if (options[i].val == opt) snprintf(name, sizeof name, "--%s", options[i].name);
@@ -218,6 +218,7 @@ int cli_run_option(cli_run *run, int opt, const char *value, const cli_format *f
   switch (opt) {
   case CLI_OUTPUT: return set_output(run, value);
   case CLI_INPUT_FORMAT: return set_input_format(run, value);
+  case CLI_DEVICE: return cli_device_option(run, value);
   case CLI_OUTPUT_FORMAT: return set_output_format(run, value, formats, n_formats);
   case CLI_ON_BAD_ROW:
   case CLI_MAX_BAD_ROWS:
@@ -246,7 +247,7 @@ int cli_run_finish_options(cli_run *run, int argc, char **argv) {
   run->rows.has_id = run->texts.id_field || run->texts.id_column;
   if (run->run.fail_on_bad && cli_run_has(run, CLI_MAX_BAD_ROWS))
     return cli_usage(run->command, "options '--on-bad-row fail' and '--max-bad-rows' exclude each other");
-  return MIEN_OK;
+  return cli_device_find_libraries(run);
 }
 
 void cli_run_free(cli_run *run) {

@@ -9,12 +9,21 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "corpus/cancel.h"
+#include "mien/mien_cuda.h"
 #include "model/session.h"
 
-size_t mien_text_chunk_rows(size_t result_bytes) {
-  enum { MOST_RESULTS = 2 << 20, FEWEST_ROWS = 16 };
-  size_t rows = MOST_RESULTS / (result_bytes ? result_bytes : 1);
-  if (rows > MIEN_TEXT_CHUNK_ROWS) rows = MIEN_TEXT_CHUNK_ROWS;
+const mien_chunk_limits *mien_chunk_limits_of(mien_device device) {
+  static const mien_chunk_limits cpu = {
+      .embedding_bytes = 512 << 10, .text_bytes = 256 << 10, .text_rows = 512, .text_result_bytes = 2 << 20};
+  static const mien_chunk_limits cuda = {
+      .embedding_bytes = 16 << 20, .text_bytes = 2 << 20, .text_rows = 4096, .text_result_bytes = 16 << 20};
+  return device == MIEN_DEVICE_CUDA ? &cuda : &cpu;
+}
+
+size_t mien_text_chunk_rows(const mien_chunk_limits *limits, size_t result_bytes) {
+  enum { FEWEST_ROWS = 16 };
+  size_t rows = limits->text_result_bytes / (result_bytes ? result_bytes : 1);
+  if (rows > limits->text_rows) rows = limits->text_rows;
   return rows < FEWEST_ROWS ? FEWEST_ROWS : rows;
 }
 
@@ -36,6 +45,7 @@ struct run {
   mien_writer *writer;
   const mien_run_options *options;
   unsigned threads;
+  unsigned n_devices; /* that workers take in turn */
 
   pthread_mutex_t claim_lock; /* of the reader and these */
   uint64_t next_claim;
@@ -187,8 +197,9 @@ static uint64_t most_chunks(const mien_reader *reader) {
   return reader->n_bytes / MIEN_LEAST_CHUNK_BYTES + 1;
 }
 
-static run *create(mien_reader *reader, mien_writer *writer, const mien_run_options *options, mien_error *error) {
-  unsigned threads = options->threads > 0 ? options->threads : 1;
+static run *create(mien_reader *reader, mien_writer *writer, const mien_run_options *options, unsigned n_devices,
+                   mien_error *error) {
+  unsigned threads = options->threads > n_devices ? options->threads : n_devices;
   uint64_t most = most_chunks(reader);
   if (threads > most) threads = (unsigned)most;
   size_t bytes = sizeof(run) + threads * sizeof(worker);
@@ -201,6 +212,7 @@ static run *create(mien_reader *reader, mien_writer *writer, const mien_run_opti
   r->writer = writer;
   r->options = options;
   r->threads = r->summary.threads = threads;
+  r->n_devices = n_devices;
   pthread_mutex_init(&r->claim_lock, NULL);
   pthread_mutex_init(&r->turn_lock, NULL);
   for (unsigned i = 0; i < threads; i++) pthread_cond_init(&r->workers[i].turn, NULL);
@@ -214,32 +226,48 @@ static int is_cancelled(void *user, size_t done, size_t n) {
   return mien_is_cancelled(r->options->cancel);
 }
 
+static mien_status make_session(run *r, unsigned index, mien_model *model, mien_error *error) {
+  const bool is_all = r->options->ordinal == MIEN_ALL_DEVICES;
+  const mien_session_options options = {.size = sizeof options,
+                                        .device = r->options->device,
+                                        .threads = 1,
+                                        .progress = is_cancelled,
+                                        .progress_user = r,
+                                        .ordinal = is_all ? (int32_t)(index % r->n_devices) : r->options->ordinal};
+  return mien_session_create(model, &options, &r->workers[index].session, error);
+}
+
+static void note_device(run *r, const mien_model *model) {
+  const mien_session *session = r->workers[0].session;
+  snprintf(r->summary.isa, sizeof r->summary.isa, "%s",
+           r->reader->has_texts ? mien_session_isa(session) : mien_session_head_isa(session));
+  r->summary.dtype = r->reader->has_texts ? mien_model_dtype(model) : "f32";
+}
+
 static mien_status start_workers(run *r, mien_model *model, mien_error *error) {
   const mien_row_format *rows = mien_writer_rows(r->writer);
   const mien_row_content content = rows->options.content;
   mien_status status = MIEN_OK;
   for (unsigned i = 0; status == MIEN_OK && i < r->threads; i++) {
-    mien_session_options options = {.size = sizeof options, .threads = 1, .progress = is_cancelled, .progress_user = r};
     /* Tokens need no more than the model. */
-    if (content != MIEN_ROWS_TOKENS) status = mien_session_create(model, &options, &r->workers[i].session, error);
+    if (content != MIEN_ROWS_TOKENS) status = make_session(r, i, model, error);
     if (status == MIEN_OK)
       status =
           mien_block_init(&r->workers[i].block, r->reader, model, content, mien_row_format_needs_scores(rows), error);
   }
-  if (status == MIEN_OK && content != MIEN_ROWS_TOKENS) {
-    const mien_session *session = r->workers[0].session;
-    r->summary.isa = r->reader->has_texts ? mien_session_isa(session) : mien_session_head_isa(session);
-    r->summary.dtype = r->reader->has_texts ? mien_model_dtype(model) : "f32";
-  }
+  if (status == MIEN_OK && content != MIEN_ROWS_TOKENS) note_device(r, model);
   return status;
 }
 
 mien_status mien_run(mien_model *model, mien_reader *reader, mien_writer *writer, const mien_run_options *options,
                      mien_run_summary *summary, mien_error *error) {
-  run *r = create(reader, writer, options, error);
-  if (!r) return MIEN_RESOURCE;
+  int32_t n_devices = 1;
+  mien_status status = MIEN_OK;
+  if (options->ordinal == MIEN_ALL_DEVICES) status = mien_cuda_device_count(&n_devices, error);
+  run *r = status == MIEN_OK ? create(reader, writer, options, (unsigned)n_devices, error) : NULL;
+  if (!r) return status == MIEN_OK ? MIEN_RESOURCE : status;
   mien_pool *pool = NULL;
-  mien_status status = start_workers(r, model, error);
+  status = start_workers(r, model, error);
   if (status == MIEN_OK) status = mien_pool_create(r->threads, &pool, error);
   if (status == MIEN_OK) {
     mien_pool_run(pool, work, r);

@@ -9,25 +9,38 @@
 #include "corpus/reader.h"
 #include "corpus/writer.h"
 
-/* Bytes of rows a chunk: large enough for reads to run at full speed, small enough to stay in a core's L2 cache of
- * 1 MiB from read to labels. */
-enum { MIEN_CHUNK_BYTES = 512 * 1024 };
+/* What a chunk holds at most. */
+typedef struct mien_chunk_limits {
+  size_t embedding_bytes, text_bytes, text_rows;
+  size_t text_result_bytes; /* of the results of texts */
+} mien_chunk_limits;
 
-/* The same for texts, whose bytes are few beside what the encoder does with them: rows enough for full batches. */
-enum { MIEN_TEXT_CHUNK_BYTES = 256 * 1024, MIEN_TEXT_CHUNK_ROWS = 512 };
+/*
+ * On the CPU: embeddings enough for reads to run at full speed, few enough to stay in a core's L2 cache of 1 MiB from
+ * read to labels; of texts, whose bytes are few beside what the encoder does with them, rows enough for full batches.
+ * On CUDA devices, which are handed a chunk by each worker: embeddings whose copy takes some ten times as long as
+ * starting it, some hundred microseconds; texts enough to fill a device once.
+ */
+const mien_chunk_limits *mien_chunk_limits_of(mien_device device);
 
 /* Rows of a chunk of texts, of which each has about `result_bytes` of results. */
-size_t mien_text_chunk_rows(size_t result_bytes);
+size_t mien_text_chunk_rows(const mien_chunk_limits *limits, size_t result_bytes);
+
+/* An architecture's name, NUL-terminated. */
+enum { MIEN_ISA_CHARS = 16 };
 
 typedef struct mien_run_summary {
   uint64_t n_rows, n_labels, n_tokens, n_bad, n_truncated; /* so far */
   uint64_t n_bytes;                                        /* of inputs of texts */
-  const char *isa, *dtype;                                 /* NULL for tokens */
+  char isa[MIEN_ISA_CHARS];                                /* empty for tokens */
+  const char *dtype;                                       /* NULL for tokens */
   unsigned threads;
 } mien_run_summary;
 
 typedef struct mien_run_options {
   unsigned threads;          /* at least 1; fewer are started when there are fewer chunks */
+  mien_device device;        /* what labels and embeddings are made on */
+  int32_t ordinal;           /* as mien_session_options has it; all: worker w runs on device w mod their number */
   bool fail_on_bad;          /* the first bad row ends the run with MIEN_INPUT */
   uint64_t max_bad;          /* one more than these ends the run with MIEN_INPUT; UINT64_MAX: none does */
   const atomic_bool *cancel; /* set: the run ends with MIEN_CANCELLED. May be NULL */

@@ -18,8 +18,9 @@ import fixtures
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def steady(text):
+def steady(text, folder):
     """What differs between machines and runs."""
+    text = text.replace(os.path.realpath(folder), "FOLDER")
     text = re.sub(r"in [0-9.]+ s \([0-9]+ (rows|texts)/s\)", r"in # s (# \1/s)", text)
     return re.sub(r"(isa \w+, )?[0-9]+ threads?$", lambda found: found[1] and "isa #, # threads" or "# threads", text,
                   flags=re.M)
@@ -55,7 +56,7 @@ def run(mien, shell):
             ["bash", "-c", shell], cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=60
         )
         out = f"$ {shell}\nexit {done.returncode}\n--- stdout\n{done.stdout.decode()}--- stderr\n"
-        out += steady(done.stderr.decode())
+        out += steady(done.stderr.decode(), folder)
         for name in list_files(folder):
             if name not in before:
                 out += f"--- {name}\n{show_file(os.path.join(folder, name))}"

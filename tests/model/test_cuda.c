@@ -8,6 +8,7 @@
 #include <math.h>
 #include <sys/wait.h>
 
+#include "corpus/pipeline.h"
 #include "encoder/encoder_files.h"
 #include "formats/onnx_builder.h"
 #include "mien/mien_cuda.h"
@@ -338,6 +339,46 @@ START_TEST(rows_are_labelled_in_order_on_one_device_and_on_all) {
 }
 END_TEST
 
+/* The run behind the command. */
+START_TEST(workers_of_a_run_take_all_devices_in_turn) {
+  enum { DIM = HIDDEN - 3, CHUNK_BYTES = 1 << 14 };
+  mien_model *model = open_model(HEAD, NULL);
+  float *rows = calloc((size_t)ROWS * DIM, sizeof *rows);
+  uint32_t *words = calloc(ROWS, sizeof *words);
+  for (size_t i = 0; i < ROWS; i++) rows[i * DIM] = (float)i;
+  put_file(&encoder, "rows.f32", rows, (size_t)ROWS * DIM * sizeof *rows);
+  char input_path[512], output_path[512];
+  snprintf(input_path, sizeof input_path, "%s/rows.f32", encoder.path);
+  snprintf(output_path, sizeof output_path, "%s/out.bits", encoder.path);
+  mien_input input = {input_path, MIEN_INPUT_F32};
+  const mien_inputs inputs = {&input, 1, 1};
+  const mien_row_options options = {.format = MIEN_OUTPUT_BITS, .inputs = &inputs};
+  const mien_run_options run = {
+      .threads = 2, .max_bad = UINT64_MAX, .device = MIEN_DEVICE_CUDA, .ordinal = MIEN_ALL_DEVICES};
+  mien_run_summary summary;
+  mien_reader *reader = NULL;
+  mien_writer *writer = NULL;
+  ck_assert_int_eq(mien_embedding_reader_create(&inputs, DIM, 4, CHUNK_BYTES, NULL, &reader, &error), MIEN_OK);
+  ck_assert_int_eq(mien_writer_create(model, &options, output_path, NULL, &writer, &error), MIEN_OK);
+  ck_assert_msg(mien_run(model, reader, writer, &run, &summary, &error) == MIEN_OK, "%s", error.message);
+  mien_writer_destroy(writer);
+  reader->destroy(reader);
+  for (size_t i = 0; i < FAKE_DEVICES; i++) ck_assert_int_eq(fake()->opens[i], 1);
+  ck_assert_uint_eq(summary.threads, FAKE_DEVICES);
+  ck_assert_str_eq(summary.isa, "sm_90");
+  ck_assert_uint_eq(summary.n_rows, ROWS);
+  FILE *file = fopen(output_path, "rb");
+  ck_assert_ptr_nonnull(file);
+  ck_assert_int_eq(fseek(file, -(long)(ROWS * sizeof *words), SEEK_END), 0);
+  ck_assert_uint_eq(fread(words, sizeof *words, ROWS, file), ROWS);
+  fclose(file);
+  for (size_t i = 0; i < ROWS; i++) require(words[i] == i, "row %zu: found %u", i, words[i]);
+  free(rows);
+  free(words);
+  mien_model_release(model);
+}
+END_TEST
+
 START_TEST(rows_of_device_memory_are_queued_on_the_callers_stream) {
   mien_model *model = open_model(HEAD, NULL);
   mien_session *session = make_session(model, 1, 1), *all = make_session(model, MIEN_ALL_DEVICES, 1), *cpu = NULL;
@@ -457,7 +498,7 @@ MIEN_SUITE_BETWEEN("cuda", make_files, drop_files, the_library_is_opened_when_cu
                    options_are_checked_and_older_ones_taken, sessions_of_a_model_share_its_engine_on_a_device,
                    weights_are_given_as_the_files_have_them, weights_of_int8_are_whole_numbers,
                    texts_are_labelled_in_order_on_one_device_and_on_all,
-                   rows_are_labelled_in_order_on_one_device_and_on_all,
+                   rows_are_labelled_in_order_on_one_device_and_on_all, workers_of_a_run_take_all_devices_in_turn,
                    rows_of_device_memory_are_queued_on_the_callers_stream,
                    a_failure_in_the_middle_ends_the_call_with_its_message, progress_is_told_and_may_stop_the_call,
                    more_threads_than_lanes_take_turns, a_child_of_fork_is_refused_cuda_and_destroys_what_it_has)

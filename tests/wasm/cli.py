@@ -18,7 +18,13 @@ GOLDEN = os.path.normpath(os.path.join(CLI, "golden"))
 OTHERWISE = os.path.join(HERE, "golden")
 
 CLOSED = "Node opens /dev/null where a standard stream is closed"
-CASES = {"stdin_closed": CLOSED, "stdout_closed": CLOSED}
+NATIVE = "WebAssembly opens no libraries"
+CASES = {
+    "stdin_closed": CLOSED,
+    "stdout_closed": CLOSED,
+    "device_cuda_damaged": NATIVE,
+    "device_cuda_missing_all": NATIVE,
+}
 TESTS = {
     "test_an_ignored_sigint_stays_ignored": "Node resets what its parent ignores, and does not tell",
     "test_bench_measures_heads_and_encoders": "there is no bench",
