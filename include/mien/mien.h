@@ -86,7 +86,7 @@ enum {
   MIEN_INT8 = 5,   /* of encoders only: in its products weights are integers from -127 to 127 times a scale of their
                       output, activations such integers times a scale of their token (behind GELU, which is within 5e-4
                       of erf's: 0 to 254 steps above -0.171), sums exact; attention is float32. Embeddings and scores
-                      have the same bits on every processor, for which the head runs in portable C, for embeddings that
+                      have the same bits on every CPU, for which the head runs in portable C, for embeddings that
                       are given too */
 };
 

@@ -168,6 +168,8 @@ mien_status mien_cuda_device_count(int32_t *count, mien_error *error) {
   if (!count) return mien_fail(error, MIEN_ARGUMENT, "mien_cuda_device_count: count must not be NULL");
   mien_status status = mien_cuda_module_open(&module, error);
   if (status == MIEN_OK) status = module->device_count(&found, error);
+  if (status == MIEN_OK && found < 1)
+    status = mien_fail(error, MIEN_RESOURCE, "CUDA: expected at least 1 device, found %d", found);
   if (status == MIEN_OK) *count = found;
   return status;
 }
