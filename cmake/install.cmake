@@ -6,6 +6,9 @@ include(CMakePackageConfigHelpers)
 install(TARGETS mien_shared EXPORT mien-targets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS mien_static ARCHIVE)
 install(TARGETS mien_command RUNTIME)
+if(TARGET mien_cuda) # by the name that libmien opens; nothing links it
+  install(TARGETS mien_cuda LIBRARY NAMELINK_SKIP)
+endif()
 # Models and heads that the command opens by name.
 install(DIRECTORY models/goemotions-small models/goemotions-tiny models/heads
         DESTINATION ${CMAKE_INSTALL_DATADIR}/mien/models)
