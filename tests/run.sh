@@ -76,6 +76,25 @@ else
   skip "WebAssembly's kernels" "libsimde-dev is not installed to emulate them"
 fi
 
+step "CUDA: compiled for every processor, and by the oldest compiler"
+toolkit=
+if [ "$packages" = full ]; then
+  toolkit="$(cmake/cuda.sh build/cuda-toolkit)"
+else
+  toolkit="$(cmake/cuda.sh build/cuda-toolkit --present 2>/dev/null)" ||
+    skip CUDA "there is no toolkit of 12.4 or later, which --full makes"
+fi
+if [ -n "$toolkit" ]; then
+  tests/cuda/compiled.sh "$toolkit" build/test-release/src/libmien.so build/test-release/mien
+fi
+if [ "$packages" != full ]; then
+  skip "CUDA 12.4" "its compiler is fetched by --full"
+else
+  status=0
+  tests/cuda/older.sh build/cuda-older || status=$?
+  if [ $status = 77 ]; then skip "CUDA 12.4" "its compiler is a package of Debian"; elif [ $status != 0 ]; then exit $status; fi
+fi
+
 # What takes packages from elsewhere than the system is for --full alone.
 step "the tokenizer against Hugging Face tokenizers"
 venv=build/test-venv
