@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Prints the folder of a CUDA toolkit, as the last line of its output: cuda.sh FOLDER
+# Prints the folder of a CUDA toolkit, as the last line of its output: cuda.sh FOLDER [--present]
 # Of the one that is installed, where it is 12.4 or later; else of one made in FOLDER of PyPI's packages, at the first
-# call. It compiles where there is no GPU and no driver.
+# call; with --present, of none but those that are there, and the exit is 4 where none is. It compiles where there is no
+# GPU and no driver.
 set -euo pipefail
-[ $# = 1 ] || { echo "usage: cuda.sh FOLDER" >&2; exit 2; }
+if [ $# = 0 ] || [ $# -gt 2 ] || [ "${2:---present}" != --present ]; then
+  echo "usage: cuda.sh FOLDER [--present]" >&2
+  exit 2
+fi
 
 # Whether a compiler is recent enough and has what mien includes.
 usable() {
@@ -20,6 +24,10 @@ for nvcc in "$(command -v nvcc || true)" /usr/local/cuda/bin/nvcc; do
   fi
 done
 
+if [ $# = 2 ] && [ ! -e "$1/.done" ]; then
+  echo "cuda.sh: no CUDA toolkit of 12.4 or later is here" >&2
+  exit 4
+fi
 mkdir -p "$1"
 folder="$(cd "$1" && pwd)"
 packages=(nvidia-cuda-nvcc nvidia-cuda-runtime nvidia-cuda-cccl nvidia-cuda-crt nvidia-nvvm nvidia-cublas)
