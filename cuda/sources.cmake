@@ -2,7 +2,19 @@
 # What the CUDA device's library is made of; for its own build and for the tests', which compiles the same for the CPU.
 
 set(mien_cuda_sources
-  module.cu)
+  attention.cu
+  bench.cu
+  cublas.cu
+  forward.cu
+  head.cu
+  lane.cu
+  layers.cu
+  module.cu
+  product.cu
+  rows.cu
+  runtime.cu
+  texts.cu
+  weights.cu)
 list(TRANSFORM mien_cuda_sources PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
 
 # It shares no symbol with libmien: what it needs of it is compiled into it.
