@@ -135,6 +135,9 @@ static void close_engine(mien_cuda_engine *engine) {
   delete engine; /* in a child the device's memory is the parent's */
 }
 
+/* Weights are many small arrays. */
+#define WEIGHT_PIECE_BYTES ((size_t)4 << 20)
+
 static cudaError_t start_device(mien_cuda_engine *engine) {
   enum { LEAST_MAJOR = 8 };
   int major, shared;
@@ -167,6 +170,7 @@ static mien_status open_engine(const mien_cuda_open_options *options, const mien
   engine->ordinal = options->ordinal;
   engine->process = getpid();
   engine->most_bytes = options->most_bytes;
+  engine->weights.least = WEIGHT_PIECE_BYTES;
   snprintf(engine->name, sizeof engine->name, "cuda:%d", options->ordinal);
   status = fill_engine(engine, options, head, encoder, error);
   if (status == MIEN_OK)

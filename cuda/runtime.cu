@@ -40,7 +40,6 @@ cudaError_t mien_cuda_fault(void) {
  * ----------------------------------------------------------------------------------------------------- */
 
 enum { ALIGNMENT = 256 };
-#define PIECE_BYTES ((size_t)16 << 20)
 
 static cudaError_t take_piece(mien_arena *arena, size_t bytes) {
   void *memory = NULL;
@@ -56,7 +55,7 @@ cudaError_t mien_arena_take(mien_arena *arena, size_t bytes, void **memory) {
   bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   mien_arena::piece *last = arena->pieces.empty() ? NULL : &arena->pieces.back();
   if (!last || last->bytes - last->used < bytes) {
-    MIEN_PASS(take_piece(arena, bytes < PIECE_BYTES ? PIECE_BYTES : bytes));
+    MIEN_PASS(take_piece(arena, bytes < arena->least ? arena->least : bytes));
     last = &arena->pieces.back();
   }
   *memory = last->memory + last->used;

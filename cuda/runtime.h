@@ -44,13 +44,14 @@ cudaError_t mien_cuda_fault(void);
     if (code_of_call != cudaSuccess) return code_of_call;                                                              \
   } while (0)
 
-/* Device memory that is freed all at once, cut from large pieces. */
+/* Device memory that is freed all at once, cut from pieces of at least `least` bytes. */
 typedef struct mien_arena {
   struct piece {
     unsigned char *memory;
     size_t bytes, used;
   };
   std::vector<piece> pieces;
+  size_t least;
 } mien_arena;
 
 /* `bytes` bytes aligned to 256, from `arena`; *memory must be NULL where they are 0. */
