@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#include <type_traits>
+
 #include "base/half.h"
 #include "head_device.h"
 
@@ -103,8 +105,12 @@ void mien_head_make_fragments(mien_dtype dtype, const float *weights, size_t n_l
 /* ---- The own way ----------------------------------------------------------------------------------------------------
  */
 
-/* A warp takes 32 rows at a time; a block's weights are loaded once for all that its warps take. */
-enum { LABEL_WARPS = 12, LABEL_TILES = 2, AHEAD = 2 };
+/* A warp takes 32 rows at a time, or 16 where loads of their pieces take more registers; a block's weights are loaded
+ * once for all that its warps take. */
+enum { LABEL_WARPS = 12, AHEAD = 2 };
+static constexpr __host__ __device__ int label_tiles(bool aligned) { return aligned ? 2 : 1; }
+
+#define MOST_ALIGNED_STRIDE ((size_t)1 << 24) /* bytes */
 
 typedef struct label_parameters {
   mien_head_numbers head;
@@ -117,51 +123,53 @@ template <class Row, bool ALIGNED>
 static __global__ void __launch_bounds__(LABEL_WARPS *MIEN_WARP, 1) label(label_parameters p) {
   MIEN_SHARED(shared);
   uint2 *fragments = reinterpret_cast<uint2 *>(shared);
-  enum { OF_BLOCK = mien_head_block_fragments<Row>::COUNT };
+  enum { OF_BLOCK = mien_head_block_fragments<Row>::COUNT, TILES = label_tiles(ALIGNED) };
   const size_t end = (size_t)p.head.dim * Row::BYTES;
   const int blocks = (int)((end + MIEN_HEAD_BLOCK_BYTES - 1) / MIEN_HEAD_BLOCK_BYTES);
   for (int i = (int)threadIdx.x; i < blocks * OF_BLOCK; i += LABEL_WARPS * MIEN_WARP)
     fragments[i] = p.head.fragments[i];
   __syncthreads();
   const int lane = (int)threadIdx.x % MIEN_WARP, warp = (int)threadIdx.x / MIEN_WARP;
-  const size_t rows_a_warp = LABEL_TILES * MIEN_HEAD_TILE_ROWS, of_lane = (size_t)(lane % 4) * 16;
+  /* Within a warp's rows: 32 bits save registers. */
+  typedef typename std::conditional<ALIGNED && Row::BYTES == 4, unsigned, size_t>::type offset;
+  const size_t rows_a_warp = TILES * MIEN_HEAD_TILE_ROWS, of_lane = (size_t)(lane % 4) * 16;
   for (size_t first = ((size_t)blockIdx.x * LABEL_WARPS + (size_t)warp) * rows_a_warp; first < p.n;
        first += (size_t)gridDim.x * LABEL_WARPS * rows_a_warp) {
-    const unsigned char *row[LABEL_TILES][2];
+    const unsigned char *const rows = p.rows + first * p.stride_bytes;
+    offset row[TILES][2];
 #pragma unroll
-    for (int tile = 0; tile < LABEL_TILES; tile++)
+    for (int tile = 0; tile < TILES; tile++)
 #pragma unroll
       for (int half = 0; half < 2; half++) {
-        size_t at = first + (size_t)(tile * MIEN_HEAD_TILE_ROWS + half * 8 + lane / 4);
-        if (at >= p.n) at = p.n - 1; /* read, and not written */
-        row[tile][half] = p.rows + at * p.stride_bytes;
+        const size_t at = (size_t)(tile * MIEN_HEAD_TILE_ROWS + half * 8 + lane / 4), last = p.n - 1 - first;
+        row[tile][half] = (offset)((at < last ? at : last) * p.stride_bytes); /* the last is read again, not written */
       }
-    float sums[LABEL_TILES][MIEN_HEAD_TILES][4] = {};
-    uint32_t piece[AHEAD][LABEL_TILES][2][4];
+    float sums[TILES][MIEN_HEAD_TILES][4] = {};
+    uint32_t piece[AHEAD][TILES][2][4];
 #pragma unroll
     for (int ahead = 0; ahead < AHEAD; ahead++)
 #pragma unroll
-      for (int tile = 0; tile < LABEL_TILES; tile++)
+      for (int tile = 0; tile < TILES; tile++)
 #pragma unroll
         for (int half = 0; half < 2; half++)
-          mien_load_piece<Row, ALIGNED>(piece[ahead][tile][half], row[tile][half],
+          mien_load_piece<Row, ALIGNED>(piece[ahead][tile][half], rows + row[tile][half],
                                         (size_t)ahead * MIEN_HEAD_BLOCK_BYTES + of_lane, end);
     for (int at = 0; at < blocks; at += AHEAD) {
 #pragma unroll
       for (int ahead = 0; ahead < AHEAD; ahead++) {
         const int block = at + ahead;
         if (block >= blocks) break;
-        mien_head_block<Row, LABEL_TILES>(sums, piece[ahead], fragments + block * OF_BLOCK, lane);
+        mien_head_block<Row, TILES>(sums, piece[ahead], fragments + block * OF_BLOCK, lane);
 #pragma unroll
-        for (int tile = 0; tile < LABEL_TILES; tile++)
+        for (int tile = 0; tile < TILES; tile++)
 #pragma unroll
           for (int half = 0; half < 2; half++)
-            mien_load_piece<Row, ALIGNED>(piece[ahead][tile][half], row[tile][half],
+            mien_load_piece<Row, ALIGNED>(piece[ahead][tile][half], rows + row[tile][half],
                                           (size_t)(block + AHEAD) * MIEN_HEAD_BLOCK_BYTES + of_lane, end);
       }
     }
 #pragma unroll
-    for (int tile = 0; tile < LABEL_TILES; tile++)
+    for (int tile = 0; tile < TILES; tile++)
 #pragma unroll
       for (int half = 0; half < 2; half++) {
         const size_t at = first + (size_t)(tile * MIEN_HEAD_TILE_ROWS + half * 8 + lane / 4);
@@ -189,10 +197,12 @@ cudaError_t mien_head_prepare(mien_dtype dtype, size_t dim) {
 
 cudaError_t mien_head_label(const mien_head_numbers *head, mien_dtype dtype, const void *rows, size_t stride, size_t n,
                             const mien_device_results *results, int multiprocessors, cudaStream_t stream) {
-  const size_t rows_a_block = LABEL_WARPS * LABEL_TILES * MIEN_HEAD_TILE_ROWS;
-  const size_t blocks = (n + rows_a_block - 1) / rows_a_block, element = element_bytes(dtype);
+  const size_t element = element_bytes(dtype);
   if (n == 0) return cudaSuccess;
-  const bool aligned = (uintptr_t)rows % 16 == 0 && stride * element % 16 == 0 && (size_t)head->dim * element % 16 == 0;
+  const bool aligned = (uintptr_t)rows % 16 == 0 && stride * element % 16 == 0 &&
+                       (size_t)head->dim * element % 16 == 0 && stride * element <= MOST_ALIGNED_STRIDE;
+  const size_t rows_a_block = LABEL_WARPS * (size_t)label_tiles(aligned) * MIEN_HEAD_TILE_ROWS;
+  const size_t blocks = (n + rows_a_block - 1) / rows_a_block;
   const label_parameters p = {*head, static_cast<const unsigned char *>(rows), stride * element, n, *results};
   const unsigned grid = blocks < (size_t)multiprocessors ? (unsigned)blocks : (unsigned)multiprocessors;
   return mien_launch(kernel_of(dtype, aligned), dim3(grid), LABEL_WARPS * MIEN_WARP,

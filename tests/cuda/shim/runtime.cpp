@@ -11,7 +11,13 @@
 
 #include "fibers.h"
 
-struct shim_settings shim = {1, 0, (size_t)8 << 30, false, "Emulated GPU"};
+/* For runs of the command, which can't set it. */
+static int devices_of_environment(void) {
+  const char *devices = getenv("MIEN_SHIM_DEVICES");
+  return devices ? atoi(devices) : 1;
+}
+
+struct shim_settings shim = {devices_of_environment(), 0, (size_t)8 << 30, false, "Emulated GPU"};
 
 enum { RUNTIME_VERSION = 13000, SHARED_MOST = 227 << 10, SHARED_DEFAULT = 48 << 10, MULTIPROCESSORS = 4 };
 
