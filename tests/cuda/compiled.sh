@@ -15,7 +15,7 @@ grep 'The CUDA device is built for' "$log"
 # All of it, since what is not compiled is not in the log.
 cmake --build "$folder" --clean-first --target mien_cuda >"$log" 2>&1 || show_and_fail
 # On an A100, a few bytes of a row group, not of a row.
-python3 tests/cuda/registers.py "$log" "label<mien_rows_bf16, true>"
+python3 tests/cuda/registers.py "$log" "label<mien_rows_16<mien_bf16, 3>, true>"
 library="$(echo "$folder"/libmien_cuda.so.*)"
 tests/cuda/test_library.sh "$library" "$@"
 echo "$(stat -L -c %s "$library") bytes"

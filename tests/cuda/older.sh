@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Compiles the CUDA device's sources with the oldest CUDA that they are for: older.sh FOLDER, where the compiler is kept.
+# Compiles the CUDA device's sources with the oldest CUDA that they are for, kept in a folder: older.sh FOLDER
 # PyPI has its headers, Debian 13 its compiler, which runs on Debian 12; elsewhere the exit is 77: not compiled.
 # What is compiled is not linked: neither has the static runtime by itself.
 set -euo pipefail
@@ -37,7 +37,8 @@ if [ ! -e "$folder/.done" ]; then
   "$folder/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps nvidia-cuda-nvcc-cu12==12.4.131 \
     nvidia-cuda-runtime-cu12==12.4.127 nvidia-cuda-cccl-cu12==12.5.* nvidia-cublas-cu12==12.4.5.8
   mkdir -p "$toolkit"/{bin,include,nvvm/bin}
-  cp -r "$folder"/venv/lib/python3*/site-packages/nvidia/{cuda_nvcc,cuda_runtime,cuda_cccl,cublas}/include/. "$toolkit/include"
+  cp -r "$folder"/venv/lib/python3*/site-packages/nvidia/{cuda_nvcc,cuda_runtime,cuda_cccl,cublas}/include/. \
+    "$toolkit/include"
   cp "$folder"/debian/usr/bin/{bin2c,cudafe++,fatbinary,nvlink,ptxas} "$toolkit/bin"
   cp -r "$folder"/debian/usr/lib/nvidia-cuda-toolkit/bin/{nvcc,crt} "$toolkit/bin"
   cp "$folder/debian/usr/lib/nvidia-cuda-toolkit/bin/cicc" "$toolkit/nvvm/bin"
@@ -52,9 +53,9 @@ fi
 "$toolkit/bin/nvcc" --version | grep release
 out="$(mktemp -d)"
 trap 'rm -rf "$out"' EXIT
-# As cuda/CMakeLists.txt has it, for the processors that this CUDA knows.
+# As cuda/CMakeLists.txt has it, for the newest processor that this CUDA knows.
 flags=(-std=c++17 -O3 -fmad=false "-Xcompiler=-fPIC,-ffp-contract=off,-Wall,-Wextra,-Werror" -Werror=all-warnings
-  -gencode "arch=compute_80,code=sm_80" -gencode "arch=compute_90,code=[sm_90,compute_90]"
+  -gencode "arch=compute_90,code=sm_90"
   -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -D_FILE_OFFSET_BITS=64 -DMIEN_BUILDING_SHARED -Iinclude -Isrc -Icuda)
 # nvcc starts its parts by PATH.
 export PATH="$toolkit/bin:$PATH"

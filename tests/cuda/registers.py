@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Says what each CUDA kernel takes of each processor, and fails where registers are spilled: registers.py LOG [KERNEL...]
+"""Says what each CUDA kernel takes of each processor, and fails where registers are spilled.
 
-LOG is what a build with `-Xptxas=-v` printed. A KERNEL named, as in the source, may spill; it is said all the same.
+registers.py LOG [KERNEL...]: LOG is what a build with `-Xptxas=-v` printed. A KERNEL named, as it is printed here, may
+spill; it is said all the same.
 """
 
 import re
@@ -71,11 +72,11 @@ def main(log, may_spill):
         own = {isa: function for (isa, other), function in functions.items() if other == name}
         for isa, function in sorted(own.items(), key=lambda item: int(re.sub(r"\D", "", item[0]))):
             print(f"  {isa:7} {describe(function)}")
-            if function["spills"] and shown.split("<")[0] not in may_spill:
+            if function["spills"] and shown not in may_spill:
                 spilled.append(f"{shown} on {isa}")
     if spilled:
         sys.exit("registers are spilled: " + "; ".join(spilled))
-    print(f"{len(names)} kernels and functions, none spills registers that may not")
+    print(f"{len(names)} kernels and functions; no register is spilled that may not be")
 
 
 if __name__ == "__main__":
