@@ -50,8 +50,9 @@ static std::mutex lock; /* of everything below */
 static std::vector<std::string> folders;
 static void *opened;
 static library lt;
-static std::map<int, cublasLtHandle_t> handles; /* by device; they live as long as the process */
-static std::map<std::tuple<int, int, size_t, size_t>, plan> plans;
+/* By device, and by device, type and sizes. They live as long as the process, and longer than what ends with it. */
+static std::map<int, cublasLtHandle_t> &handles = *new std::map<int, cublasLtHandle_t>;
+static auto &plans = *new std::map<std::tuple<int, int, size_t, size_t>, plan>;
 
 bool mien_cublas_add_folder(const char *folder) {
   std::lock_guard<std::mutex> held(lock);

@@ -55,7 +55,8 @@ struct fiber {
   enum state state;
   unsigned index;
   unsigned exchanges;
-  std::vector<std::vector<pending_copy>> groups; /* the last one is open */
+  std::vector<pending_copy> copies; /* not waited for yet, oldest first */
+  std::vector<size_t> groups;       /* where each closed group of them ends */
 };
 
 struct warp {
@@ -157,8 +158,7 @@ void fiber_main(void) {
   finish_switch(self);
   (*kernel)();
   self = &fibers[running];
-  for (const auto &group : self->groups)
-    if (!group.empty()) fail("ended before its copies to shared memory were waited for");
+  if (!self->copies.empty()) fail("ended before its copies to shared memory were waited for");
   self->state = DONE;
   live--;
   warps[running / WARP].live--;
@@ -175,7 +175,8 @@ void prepare(fiber *f, unsigned index) {
   f->index = index;
   f->state = READY;
   f->exchanges = 0;
-  f->groups.assign(1, {});
+  f->copies.clear();
+  f->groups.clear();
   f->fake_stack = nullptr;
   if (!f->stack) {
     f->stack = static_cast<char *>(
@@ -258,50 +259,62 @@ void *shim_shared(void) { return shared_memory; }
 
 /* ---- Copies that are waited for: they happen when they are ------------------------------------------------------- */
 
-void shim_copy_async(void *to, const void *from, int bytes) {
-  fibers[running].groups.back().push_back({to, from, bytes});
-}
+void shim_copy_async(void *to, const void *from, int bytes) { fibers[running].copies.push_back({to, from, bytes}); }
 
-void shim_copy_group(void) { fibers[running].groups.emplace_back(); }
+void shim_copy_group(void) { fibers[running].groups.push_back(fibers[running].copies.size()); }
 
 void shim_copy_wait(int left) {
-  auto &groups = fibers[running].groups;
-  while (groups.size() > (size_t)left + 1) {
-    for (const pending_copy &copy : groups.front()) {
-      memset(copy.to, 0, 16);
-      memcpy(copy.to, copy.from, (size_t)copy.bytes);
-    }
-    groups.erase(groups.begin());
+  fiber *self = &fibers[running];
+  if (self->groups.size() <= (size_t)left) return;
+  const size_t closed = self->groups.size() - (size_t)left, end = self->groups[closed - 1];
+  for (size_t i = 0; i < end; i++) {
+    const pending_copy copy = self->copies[i];
+    memset(copy.to, 0, 16);
+    memcpy(copy.to, copy.from, (size_t)copy.bytes);
   }
+  self->copies.erase(self->copies.begin(), self->copies.begin() + (ptrdiff_t)end);
+  self->groups.erase(self->groups.begin(), self->groups.begin() + (ptrdiff_t)closed);
+  for (size_t &group : self->groups) group -= end;
 }
 
 /* ---- Products --------------------------------------------------------------------------------------------------- */
 
+/* Widened by the lane that has them, so that others only multiply. */
 struct operands {
-  uint32_t a[4], b[2];
+  float a[8], b[4];
 };
+static_assert(sizeof(operands) <= SHIM_SLOT_BYTES, "a slot holds a lane's operands");
 
-static uint32_t a_of(const unsigned char *all, int lane, int i) {
-  return reinterpret_cast<const operands *>(all + lane * SHIM_SLOT_BYTES)->a[i];
-}
-static uint32_t b_of(const unsigned char *all, int lane, int i) {
-  return reinterpret_cast<const operands *>(all + lane * SHIM_SLOT_BYTES)->b[i];
+/* Instrumented, these few lines would take most of the tests' time. */
+#define NOT_SANITIZED __attribute__((no_sanitize("address", "undefined")))
+
+/* c += a·b, as cuda/tensor.h says which lane has what; `depth`: of the product. */
+template <int depth> NOT_SANITIZED static void multiply(float c[4], const operands &mine) {
+  enum { PER_LANE = depth / 8 }; /* neighbouring k that a lane has: 2 of 16 bits, 1 of tf32 */
+  const unsigned char *all = shim_exchange(&mine, sizeof mine);
+  const int group = shim_lane() / 4, thread = shim_lane() % 4;
+  float sums[4] = {c[0], c[1], c[2], c[3]};
+  for (int half = 0; half < 2; half++)
+    for (int of_thread = 0; of_thread < 4; of_thread++) {
+      const operands *row = reinterpret_cast<const operands *>(all + (group * 4 + of_thread) * SHIM_SLOT_BYTES);
+      const operands *first = reinterpret_cast<const operands *>(all + (thread * 8 + of_thread) * SHIM_SLOT_BYTES);
+      const operands *second = reinterpret_cast<const operands *>(all + (thread * 8 + 4 + of_thread) * SHIM_SLOT_BYTES);
+      for (int k = 0; k < PER_LANE; k++) {
+        const float upper = row->a[half * 2 * PER_LANE + k], lower = row->a[(half * 2 + 1) * PER_LANE + k];
+        const float x = first->b[half * PER_LANE + k], y = second->b[half * PER_LANE + k];
+        sums[0] += upper * x, sums[1] += upper * y;
+        sums[2] += lower * x, sums[3] += lower * y;
+      }
+    }
+  memcpy(c, sums, sizeof sums);
 }
 
 template <class Widen>
 static void product_16(float c[4], const uint32_t a[4], const uint32_t b[2], const Widen &number) {
-  const operands mine = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
-  const unsigned char *all = shim_exchange(&mine, sizeof mine);
-  const int group = shim_lane() / 4, thread = shim_lane() % 4;
-  for (int i = 0; i < 4; i++) {
-    const int row = group + i / 2 * 8, column = thread * 2 + i % 2;
-    for (int k = 0; k < 16; k++) {
-      const int of_thread = k % 8 / 2, upper = k / 8, shift = k % 2 * 16;
-      const uint32_t x = a_of(all, row % 8 * 4 + of_thread, upper * 2 + row / 8) >> shift;
-      const uint32_t y = b_of(all, column * 4 + of_thread, upper) >> shift;
-      c[i] += number((uint16_t)x) * number((uint16_t)y);
-    }
-  }
+  operands mine;
+  for (int i = 0; i < 8; i++) mine.a[i] = number((uint16_t)(a[i / 2] >> i % 2 * 16));
+  for (int i = 0; i < 4; i++) mine.b[i] = number((uint16_t)(b[i / 2] >> i % 2 * 16));
+  multiply<16>(c, mine);
 }
 
 template <> void mien_mma<mien_bf16>(float c[4], const uint32_t a[4], const uint32_t b[2]) {
@@ -313,18 +326,11 @@ template <> void mien_mma<mien_f16>(float c[4], const uint32_t a[4], const uint3
 }
 
 void mien_mma_tf32(float c[4], const uint32_t a[4], const uint32_t b[2]) {
-  const operands mine = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
-  const unsigned char *all = shim_exchange(&mine, sizeof mine);
-  const int group = shim_lane() / 4, thread = shim_lane() % 4;
   const uint32_t kept = ~0x1FFFu;
-  for (int i = 0; i < 4; i++) {
-    const int row = group + i / 2 * 8, column = thread * 2 + i % 2;
-    for (int k = 0; k < 8; k++) {
-      const uint32_t x = a_of(all, row % 8 * 4 + k % 4, k / 4 * 2 + row / 8) & kept;
-      const uint32_t y = b_of(all, column * 4 + k % 4, k / 4) & kept;
-      c[i] += __uint_as_float(x) * __uint_as_float(y);
-    }
-  }
+  operands mine = {};
+  for (int i = 0; i < 4; i++) mine.a[i] = __uint_as_float(a[i] & kept);
+  for (int i = 0; i < 2; i++) mine.b[i] = __uint_as_float(b[i] & kept);
+  multiply<8>(c, mine);
 }
 
 void mien_load_matrices(uint32_t out[4], const void *row) {

@@ -19,7 +19,7 @@ static int devices_of_environment(void) {
 
 struct shim_settings shim = {devices_of_environment(), 0, (size_t)8 << 30, false, "Emulated GPU"};
 
-enum { RUNTIME_VERSION = 13000, SHARED_MOST = 227 << 10, SHARED_DEFAULT = 48 << 10, MULTIPROCESSORS = 4 };
+enum { RUNTIME_VERSION = 13000, SHARED_MOST = 227 << 10, SHARED_DEFAULT = 48 << 10, MULTIPROCESSORS = 2 };
 
 struct shim_graph {
   std::vector<std::function<void()>> nodes;
