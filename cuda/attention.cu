@@ -198,9 +198,8 @@ static size_t exact_bytes(int most_tokens) { return EXACT_WARPS * (size_t)most_t
 
 bool mien_attend_fits(int most_tokens, size_t shared_bytes) { return exact_bytes(most_tokens) <= shared_bytes; }
 
-cudaError_t mien_attend_prepare(int most_tokens) {
-  return cudaFuncSetAttribute(attend_exactly, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                              (int)exact_bytes(most_tokens));
+cudaError_t mien_attend_prepare(size_t shared_bytes) {
+  return cudaFuncSetAttribute(attend_exactly, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared_bytes);
 }
 
 cudaError_t mien_attend_run(const mien_attend *p, int multiprocessors, cudaStream_t stream) {

@@ -6,8 +6,8 @@
 
 cudaError_t mien_forward_prepare(const mien_cuda_engine *engine) {
   MIEN_TRY(mien_product_prepare());
-  MIEN_TRY(mien_attend_prepare((int)engine->encoder.max_tokens));
-  MIEN_TRY(mien_pool_prepare(engine->encoder.hidden));
+  MIEN_TRY(mien_attend_prepare(engine->shared_bytes));
+  MIEN_TRY(mien_pool_prepare(engine->shared_bytes));
   return cudaSuccess;
 }
 

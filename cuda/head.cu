@@ -187,11 +187,12 @@ static label_kernel kernel_of(mien_dtype dtype, bool aligned) {
   }
 }
 
-cudaError_t mien_head_prepare(mien_dtype dtype, size_t dim) {
-  const int bytes = (int)mien_head_shared_bytes(dtype, dim);
+cudaError_t mien_head_prepare(size_t shared_bytes) {
   cudaError_t error = cudaSuccess;
-  for (int aligned = 0; aligned < 2 && error == cudaSuccess; aligned++)
-    error = cudaFuncSetAttribute(kernel_of(dtype, aligned), cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+  for (mien_dtype dtype : {MIEN_F32, MIEN_F16, MIEN_BF16})
+    for (int aligned = 0; aligned < 2 && error == cudaSuccess; aligned++)
+      error = cudaFuncSetAttribute(kernel_of(dtype, aligned), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                   (int)shared_bytes);
   return error;
 }
 

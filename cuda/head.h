@@ -58,8 +58,8 @@ static inline size_t mien_head_shared_bytes(mien_dtype dtype, size_t dim) {
   return mien_head_fragment_bytes(dtype, dim);
 }
 
-/* Allows the own kernel that much shared memory; once a device, before it runs. */
-cudaError_t mien_head_prepare(mien_dtype dtype, size_t dim);
+/* Allows the own kernels as much shared memory as the device has, before they run: whatever other engines need. */
+cudaError_t mien_head_prepare(size_t shared_bytes);
 
 /* Own way: n rows, `stride` elements apart. Rows need no alignment but their element's. */
 cudaError_t mien_head_label(const mien_head_numbers *head, mien_dtype dtype, const void *rows, size_t stride, size_t n,

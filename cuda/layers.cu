@@ -194,8 +194,8 @@ static size_t pool_bytes(size_t hidden) { return POOL_TEXTS * hidden * sizeof(fl
 
 bool mien_pool_fits(size_t hidden, size_t shared_bytes) { return pool_bytes(hidden) <= shared_bytes; }
 
-cudaError_t mien_pool_prepare(size_t hidden) {
-  return cudaFuncSetAttribute(pool, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)pool_bytes(hidden));
+cudaError_t mien_pool_prepare(size_t shared_bytes) {
+  return cudaFuncSetAttribute(pool, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared_bytes);
 }
 
 cudaError_t mien_pool_run(const mien_pool *p, size_t most_texts, cudaStream_t stream) {

@@ -92,7 +92,7 @@ typedef struct mien_attend {
   float *y;        /* [tokens × n_heads × columns] */
   mien_planes y16; /* or */
 } mien_attend;
-cudaError_t mien_attend_prepare(int most_tokens);
+cudaError_t mien_attend_prepare(size_t shared_bytes); /* as mien_head_prepare */
 bool mien_attend_fits(int most_tokens, size_t shared_bytes);
 cudaError_t mien_attend_run(const mien_attend *attend, int multiprocessors, cudaStream_t stream);
 
@@ -109,7 +109,7 @@ typedef struct mien_pool {
   mien_head_numbers head;
   mien_device_results results;
 } mien_pool;
-cudaError_t mien_pool_prepare(size_t hidden);
+cudaError_t mien_pool_prepare(size_t shared_bytes); /* the same */
 /* Whether embeddings of so many texts fit a block's shared memory. */
 bool mien_pool_fits(size_t hidden, size_t shared_bytes);
 cudaError_t mien_pool_run(const mien_pool *pool, size_t most_texts, cudaStream_t stream);

@@ -151,6 +151,11 @@ static cudaError_t start_device(mien_cuda_engine *engine) {
                              major);
 }
 
+static cudaError_t wait_for_copies(void) {
+  MIEN_TRY(cudaDeviceSynchronize());
+  return cudaSuccess;
+}
+
 static mien_status fill_engine(mien_cuda_engine *engine, const mien_cuda_open_options *options,
                                const mien_cuda_head *head, const mien_cuda_encoder *encoder, mien_error *error) {
   const mien_on_device here(engine);
@@ -159,6 +164,8 @@ static mien_status fill_engine(mien_cuda_engine *engine, const mien_cuda_open_op
   if (code == cudaSuccess && head) code = mien_engine_set_head(engine, head, options->head);
   mien_status status = mien_engine_end(engine, code, "loading the head", error);
   if (status == MIEN_OK && encoder) status = mien_engine_set_encoder(engine, encoder, options->products, error);
+  /* Small copies may be under way still, and the lanes' streams do not wait for the default one. */
+  if (status == MIEN_OK) status = mien_engine_end(engine, wait_for_copies(), "loading the model", error);
   return status == MIEN_OK ? mien_engine_plan(engine, options->lanes, error) : status;
 }
 

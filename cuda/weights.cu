@@ -24,7 +24,8 @@ static cudaError_t set_own(mien_cuda_engine *engine, const mien_cuda_head *head,
   MIEN_PASS(mien_arena_copy(&engine->weights, scales.data(), scales.size(), &copied_scales));
   to->numbers.fragments = copy;
   to->numbers.scales = copied_scales;
-  return mien_head_prepare(to->dtype, head->dim);
+  MIEN_TRY(mien_head_prepare(engine->shared_bytes));
+  return cudaSuccess;
 }
 
 /* Weights for cuBLASLt: of 16-bit rows the parts of all labels are outputs beside each other. */

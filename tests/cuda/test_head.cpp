@@ -257,6 +257,19 @@ START_TEST(pinned_rows_are_not_copied_first) {
 }
 END_TEST
 
+START_TEST(engines_of_other_sizes_do_not_disturb_each_other) {
+  const test_head wide(28, 384, 1.5, 75), narrow(28, 16, 1.5, 76);
+  const test_rows wide_rows(MIEN_F32, 20, 384, 384, 77), narrow_rows(MIEN_F32, 20, 16, 16, 78);
+  mien_cuda_engine *one = open_head(wide, MIEN_CUDA_OWN);
+  const outcome before = label(one, wide, wide_rows.rows, 20, true);
+  mien_cuda_engine *other = open_head(narrow, MIEN_CUDA_OWN);
+  label(other, narrow, narrow_rows.rows, 20, true);
+  ck_assert(label(one, wide, wide_rows.rows, 20, true).scores == before.scores);
+  module->close(one);
+  module->close(other);
+}
+END_TEST
+
 START_TEST(no_rows_are_no_rows) {
   const test_head head(28, 24, 1.5, 81);
   const test_rows rows(MIEN_F32, 0, 24, 24, 83);
@@ -290,6 +303,7 @@ int main(void) {
                                 a_row_has_the_same_bits_in_every_batch,
                                 rows_and_results_in_device_memory,
                                 pinned_rows_are_not_copied_first,
+                                engines_of_other_sizes_do_not_disturb_each_other,
                                 no_rows_are_no_rows,
                                 nothing_is_left_behind};
   int failed = 0;

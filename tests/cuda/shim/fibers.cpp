@@ -16,6 +16,7 @@
 #endif
 #endif
 #ifdef WITH_ASAN
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -35,7 +36,7 @@ dim3 blockIdx, threadIdx, blockDim, gridDim;
 
 namespace {
 
-enum { STACK_BYTES = 256 << 10, WARP = 32 };
+enum { STACK_BYTES = 256 << 10, LAST_BYTES = 4096, WARP = 32 };
 enum state { READY, AT_WARP, AT_BLOCK, DONE };
 
 struct pending_copy {
@@ -183,6 +184,10 @@ void prepare(fiber *f, unsigned index) {
         mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     if (f->stack == MAP_FAILED) fail("no memory for a stack");
   }
+#ifdef WITH_ASAN
+  /* The last functions on it did not return. */
+  __asan_unpoison_memory_region(f->stack + STACK_BYTES - LAST_BYTES, LAST_BYTES);
+#endif
 #if defined(__x86_64__)
   void **top = reinterpret_cast<void **>(f->stack + STACK_BYTES);
   *--top = nullptr; /* a return address, so that the stack is aligned as at a call */
