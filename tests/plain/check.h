@@ -3,36 +3,8 @@
 #ifndef MIEN_TESTS_PLAIN_CHECK_H
 #define MIEN_TESTS_PLAIN_CHECK_H
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define ck_abort_msg(...)                                                                                              \
-  do {                                                                                                                 \
-    fprintf(stderr, "%s:%d: ", __FILE__, __LINE__);                                                                    \
-    fprintf(stderr, __VA_ARGS__);                                                                                      \
-    fputc('\n', stderr);                                                                                               \
-    exit(EXIT_FAILURE);                                                                                                \
-  } while (0)
-#define ck_assert_msg(condition, ...)                                                                                  \
-  do {                                                                                                                 \
-    if (!(condition)) ck_abort_msg(__VA_ARGS__);                                                                       \
-  } while (0)
-#define ck_assert(condition) ck_assert_msg(condition, "%s", #condition)
-#define ck_assert_int_eq(a, b) ck_assert_msg((a) == (b), "%s == %s: %lld, %lld", #a, #b, (long long)(a), (long long)(b))
-#define ck_assert_uint_eq(a, b) ck_assert_int_eq(a, b)
-#define ck_assert_mem_eq(a, b, bytes) ck_assert_msg(memcmp(a, b, bytes) == 0, "%s == %s", #a, #b)
-
-typedef struct TTest {
-  const char *name;
-  void (*run)(void);
-} TTest;
-#define START_TEST(test_name)                                                                                          \
-  static void test_name##_run(void);                                                                                   \
-  static const TTest test_name##_test = {#test_name, test_name##_run};                                                 \
-  static const TTest *const test_name = &test_name##_test;                                                             \
-  static void test_name##_run(void)
-#define END_TEST
+#define plain_end(code) exit(code)
+#include "assertions.h"
 
 /* Suites are lists here: suite.h's main calls these. */
 typedef struct Suite Suite;
