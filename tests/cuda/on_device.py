@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What on_device.sh runs where the GPU is: every test and measurement as a step with a limit of its own, and what came of
-them as JSON: on_device.py SOURCE_DIR BUILD OUT --built STATUS --why REASON --seconds N
+"""What on_device.sh runs where the GPU is: every test and measurement as a step with a limit of its own, and what came
+of them as JSON: on_device.py SOURCE_DIR BUILD OUT --built STATUS --why REASON --seconds N
 
-on_device.json: device {name, driver, ...}, cpus, seconds, steps [{name, status ("passed", "failed", "skipped"), reason,
-seconds, limit_s, tests {passed, failed, skipped}, figures}], ratios. A step's output is OUT/STEP.log. A failed step stops
-no other; the exit code is 1 where one failed."""
+on_device.json: device {name, driver_version, ...}, cpus, seconds, steps [{name, status ("passed", "failed", "skipped"),
+reason, seconds, limit_s, tests {passed, failed, skipped}, figures}], ratios. A step's output is OUT/STEP.log. A failed
+step stops no other, but where there is no device nothing follows; the exit code is 1 where one failed."""
 import argparse
 import datetime
 import json
@@ -106,8 +106,10 @@ def step(name, limit, command, needs=(), environment=None, figures=None, judge=N
 
 def describe():
     """Of the first device, by nvidia-smi, which comes with the driver."""
-    keys = ("name", "driver_version", "memory.total", "clocks.max.sm", "clocks.max.memory", "power.limit", "compute_cap")
-    code, output, _, _ = run("nvidia-smi", 20, ["nvidia-smi", f"--query-gpu={','.join(keys)}", "--format=csv,noheader"])
+    keys = ("name", "driver_version", "memory.total", "clocks.max.sm", "clocks.max.memory", "power.limit",
+            "compute_cap")
+    query = ["nvidia-smi", f"--query-gpu={','.join(keys)}", "--format=csv,noheader"]
+    code, output, _, _ = run("nvidia-smi", 20, query)
     values = output.strip().split("\n")[0].split(", ")
     return dict(zip(keys, values)) if code == 0 and len(values) == len(keys) else {}
 
@@ -127,8 +129,9 @@ def program(suite):
 def agreement(part, limit, *arguments):
     name = " ".join(["agreement", part, *arguments[1:]])
     figures = os.path.join(OUT, name.replace(" ", "-") + ".json")
-    step(name, limit, [sys.executable, os.path.join(HERE, "agreement.py"), part, MIEN, SOURCE, *arguments, "--json", figures],
-         needs=[MIEN], figures=figures)
+    script = os.path.join(HERE, "agreement.py")
+    step(name, limit, [sys.executable, script, part, MIEN, SOURCE, *arguments, "--json", figures], needs=[MIEN],
+         figures=figures)
 
 
 def find_device():
@@ -183,7 +186,8 @@ def bench(subject, limit, *arguments):
             return "skipped", f"this mien does not measure CUDA devices: {last_line(output)}"
         return ("passed", "") if code == 0 else ("failed", last_line(output) or f"exit code {code}")
 
-    made = step(name, limit, [MIEN, "bench", subject, "--device", "cuda", "--json", *arguments], needs=[MIEN], judge=judge)
+    command = [MIEN, "bench", subject, "--device", "cuda", "--json", *arguments]
+    made = step(name, limit, command, needs=[MIEN], judge=judge)
     if made["status"] != "passed":
         return
     with open(log, encoding="utf-8") as file:
@@ -228,14 +232,16 @@ def tell(device):
 def main():
     record("build", options.built, options.why, options.seconds, 240)
     device = describe()
-    print(f"device: {device or 'nvidia-smi does not say'}; {cpu_name()}, {len(os.sched_getaffinity(0))} CPUs", flush=True)
+    cpus = f"{cpu_name()}, {len(os.sched_getaffinity(0))} CPUs"
+    print(f"device: {device or 'nvidia-smi does not say'}; {cpus}", flush=True)
     if find_device()["status"] == "passed":
         for part in (test, measure, sanitize):
             part()
             tell(device)  # so that what was found is there whatever comes next
     path, seconds = tell(device)
     counts = {status: sum(made["status"] == status for made in steps) for status in ("passed", "failed", "skipped")}
-    print(f"{counts['passed']} steps passed, {counts['failed']} failed, {counts['skipped']} skipped in {seconds:.0f} s: {path}")
+    told = ", ".join(f"{n} {status}" for status, n in counts.items())
+    print(f"steps: {told}, in {seconds:.0f} s: {path}")
     sys.exit(1 if counts["failed"] else 0)
 
 

@@ -73,7 +73,7 @@ if [ -n "$prepare" ]; then
   rm -f "$prepare"/{mien,lib*.so*,test_cuda_*}
   collect "$work/alone" "$prepare"
   cp "$work/command/mien" "$prepare"
-  # The library too, for rows in device memory. Debian's archives are not for shared libraries: their own travel with it.
+  # The library too, for rows in device memory. Debian's archives are not for shared libraries: theirs travel with it.
   cc -shared -o "$prepare/libmien.so" -Wl,--whole-archive "$work/command/src/libmien.a" -Wl,--no-whole-archive \
     -Wl,--no-undefined -Wl,-rpath,"\$ORIGIN" -lprotobuf-c -ljansson -lpthread -ldl -lm
   ldd "$prepare/libmien.so" | awk '/libprotobuf-c|libjansson/ {print $3}' | xargs -I{} cp -L {} "$prepare"
@@ -111,8 +111,8 @@ fi
 # CUDA's libraries, where nvcc or a package of Python has them.
 libraries="${LD_LIBRARY_PATH:-}"
 if command -v nvcc >/dev/null; then libraries+=":$(dirname "$(dirname "$(realpath "$(command -v nvcc)")")")/lib64"; fi
-packages="$(python3 -c 'import nvidia; print(*[path + "/cu13/lib" for path in nvidia.__path__], sep=":")' 2>/dev/null)" &&
-  libraries+=":$packages"
+find_packages='import nvidia; print(*[path + "/cu13/lib" for path in nvidia.__path__], sep=":")'
+if packages="$(python3 -c "$find_packages" 2>/dev/null)"; then libraries+=":$packages"; fi
 export LD_LIBRARY_PATH="${libraries#:}" PYTHONDONTWRITEBYTECODE=1
 exec python3 "$source/tests/cuda/on_device.py" "$source" "$build" "$out" --built "$built" --why "$why" \
   --seconds $((SECONDS - started))

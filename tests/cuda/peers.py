@@ -25,6 +25,7 @@ PARTS = ("head", "head-compiled", "texts", "texts-compiled", "onnxruntime")
 if len(sys.argv) != 5 or sys.argv[1] not in PARTS:
     sys.exit(__doc__)
 PART, BUILD, SOURCE, JSON = sys.argv[1:]
+MIEN = os.path.join(BUILD, "mien")
 HEAD = os.path.join(SOURCE, "models/heads/all-MiniLM-L6-v2")
 MODEL = os.path.join(SOURCE, "models/goemotions-small")
 ROWS, TEXTS, TOKENS_OF_A_STEP = 1 << 21, 200000, 16
@@ -111,7 +112,8 @@ class Mien:
     def __init__(self):
         self.library = ctypes.CDLL(os.path.join(BUILD, "libmien.so"))
         self.model, self.session, self.error = ctypes.c_void_p(), ctypes.c_void_p(), Error()
-        self.check(self.library.mien_model_open(HEAD.encode(), None, ctypes.byref(self.model), ctypes.byref(self.error)))
+        self.check(self.library.mien_model_open(HEAD.encode(), None, ctypes.byref(self.model),
+                                                ctypes.byref(self.error)))
         options = SessionOptions(size=ctypes.sizeof(SessionOptions), device=1, threads=1)
         self.check(self.library.mien_session_create(self.model, ctypes.byref(options), ctypes.byref(self.session),
                                                     ctypes.byref(self.error)))
@@ -120,12 +122,16 @@ class Mien:
         if status != 0:
             raise RuntimeError(self.error.message.decode(errors="replace"))
 
-    def label(self, rows, words, scores=None):
+    def label(self, rows, words):
         given = Rows(ctypes.sizeof(Rows), rows.data_ptr(), DTYPES[rows.dtype], rows.stride(0))
-        to = Results(size=ctypes.sizeof(Results), words=words.data_ptr(), scores=scores.data_ptr() if scores is not None else None)
+        to = Results(size=ctypes.sizeof(Results), words=words.data_ptr())
         self.check(self.library.mien_cuda_label_embeddings(
             self.session, ctypes.byref(given), ctypes.c_size_t(len(rows)), ctypes.byref(to),
             ctypes.c_void_p(torch.cuda.current_stream().cuda_stream), ctypes.byref(self.error)))
+
+
+def inspect(model):
+    return json.loads(subprocess.run([MIEN, "inspect", "--json", model], capture_output=True, check=True).stdout)
 
 
 def head_weights():
@@ -137,13 +143,12 @@ def head_weights():
             numbers.extend(1.0 if k == i else 0.0 for k in range(DIM))
         with open(rows, "wb") as file:
             numbers.tofile(file)
-        subprocess.run([os.path.join(BUILD, "mien"), "label", "--head", HEAD, "--quiet", rows, "-o", out], check=True)
+        subprocess.run([MIEN, "label", "--head", HEAD, "--quiet", rows, "-o", out], check=True)
         with open(out, "rb") as file:
             data = file.read()
     scores = torch.frombuffer(bytearray(data[10 + int.from_bytes(data[8:10], "little"):]), dtype=torch.float32)
     logits = torch.logit(scores.double().view(DIM + 1, LABELS))
-    shown = subprocess.run([os.path.join(BUILD, "mien"), "inspect", "--json", HEAD], capture_output=True, check=True).stdout
-    thresholds = torch.tensor(json.loads(shown)["thresholds"], dtype=torch.float32)
+    thresholds = torch.tensor(inspect(HEAD)["thresholds"], dtype=torch.float32)
     return ((logits[1:] - logits[0]).T.float().contiguous().cuda(), logits[0].float().cuda(), thresholds.cuda())
 
 
@@ -203,7 +208,8 @@ def measure_head(compiles=False):
         for allows_tf32 in (False, True) if title == "f32" else (False,):
             torch.backends.cuda.matmul.allow_tf32 = allows_tf32
             kind = "tf32" if allows_tf32 else title
-            attempt(f"{name}, {kind}", measure_torch_head, rows, weights, bias, thresholds, name, kind, expected, compiles)
+            attempt(f"{name}, {kind}", measure_torch_head, rows, weights, bias, thresholds, name, kind, expected,
+                    compiles)
         del rows, words, expected
         torch.cuda.empty_cache()
     for made in results:
@@ -227,7 +233,7 @@ def write_texts(folder):
 def measure_mien_texts(path, folder, rounds=3):
     """The whole command, from its start to its end: reading, tokens, labels, bits on the disk."""
     for dtype in ("int8", "bf16", "f16"):
-        arguments = [os.path.join(BUILD, "mien"), "label", "--model", MODEL, "--device", "cuda", path, "-o",
+        arguments = [MIEN, "label", "--model", MODEL, "--device", "cuda", path, "-o",
                      os.path.join(folder, "out.bits"), *(["--dtype", dtype] if dtype != "int8" else [])]
         seconds = []
         for _ in range(rounds + 1):
@@ -237,34 +243,31 @@ def measure_mien_texts(path, folder, rounds=3):
             if done.returncode != 0:
                 raise RuntimeError(done.stderr.strip())
         # Itself says what it took without its start.
-        record("texts", "mien label", dtype, TEXTS, seconds[1:], output="bits", said=done.stderr.strip().splitlines()[-1])
+        said = done.stderr.strip().splitlines()[-1]
+        record("texts", "mien label", dtype, TEXTS, seconds[1:], output="bits", said=said)
 
 
 def read_tokens(path):
     """Token ids of the first texts, by mien's tokenizer, whose time does not count for the peers."""
-    shown = subprocess.run([os.path.join(BUILD, "mien"), "tokenize", "--model", MODEL, "--quiet", path],
-                           capture_output=True, check=True).stdout
+    command = [MIEN, "tokenize", "--model", MODEL, "--quiet", path]
+    shown = subprocess.run(command, capture_output=True, check=True).stdout
     return [json.loads(line)["ids"] for line in shown.splitlines()]
-
-
-def sizes():
-    shown = subprocess.run([os.path.join(BUILD, "mien"), "inspect", "--json", MODEL], capture_output=True, check=True).stdout
-    return json.loads(shown)["encoder"]
 
 
 def make_transformers(shape):
     import transformers
-    config = transformers.BertConfig(vocab_size=shape["vocabulary"], hidden_size=shape["hidden"],
-                                     num_hidden_layers=shape["layers"], num_attention_heads=shape["heads"],
-                                     intermediate_size=shape["intermediate"], max_position_embeddings=shape["positions"])
+    config = transformers.BertConfig(
+        vocab_size=shape["vocabulary"], hidden_size=shape["hidden"], num_hidden_layers=shape["layers"],
+        num_attention_heads=shape["heads"], intermediate_size=shape["intermediate"],
+        max_position_embeddings=shape["positions"])
     bert = transformers.BertModel(config, add_pooling_layer=False).eval()
     return lambda ids, mask: bert(input_ids=ids, attention_mask=mask).last_hidden_state, bert
 
 
 def make_plain_torch(shape):
     """PyTorch's own encoder, whose fast path leaves padding out."""
-    layer = torch.nn.TransformerEncoderLayer(shape["hidden"], shape["heads"], shape["intermediate"], activation="gelu",
-                                             batch_first=True, dropout=0.0)
+    layer = torch.nn.TransformerEncoderLayer(shape["hidden"], shape["heads"], shape["intermediate"],
+                                             activation="gelu", batch_first=True, dropout=0.0)
     words = torch.nn.Embedding(shape["vocabulary"], shape["hidden"])
     positions = torch.nn.Embedding(shape["positions"], shape["hidden"])
     encoder = torch.nn.TransformerEncoder(layer, shape["layers"], enable_nested_tensor=True)
@@ -283,7 +286,7 @@ class Labeller:
 
     def __init__(self, make, dtype, compiles):
         torch.manual_seed(2)
-        encode, module = make(sizes())
+        encode, module = make(inspect(MODEL)["encoder"])
         module.to("cuda", dtype)
         weights, bias, thresholds = (part.to(dtype) for part in head_weights())
         mask_of = make_mask_of(weights, bias, thresholds)
@@ -391,13 +394,14 @@ def measure_runtime_head(onnxruntime):
     mien = Mien()
     record("head", "mien", "f32", ROWS, timed_on_device(lambda: mien.label(rows, words)), output="bits")
     session = session_of(onnxruntime, os.path.join(HEAD, "model.onnx"))
-    record("head", "ONNX Runtime", "f32", ROWS, timed_here(bound(onnxruntime, session, [rows])), output="probabilities")
+    seconds = timed_here(bound(onnxruntime, session, [rows]))
+    record("head", "ONNX Runtime", "f32", ROWS, seconds, output="probabilities")
 
 
 def measure_runtime_texts(onnxruntime, folder):
     path = write_texts(folder)
     measure_mien_texts(path, folder)
-    encode, module = make_transformers(sizes())
+    encode, module = make_transformers(inspect(MODEL)["encoder"])
 
     class Embedder(torch.nn.Module):
         def __init__(self):
@@ -414,8 +418,9 @@ def measure_runtime_texts(onnxruntime, folder):
     session = session_of(onnxruntime, exported)
     # Batches of 32 tokens a text, which most have fewer than.
     ids = torch.ones(1024, 32, dtype=torch.int64, device="cuda")
-    record("texts", "ONNX Runtime, 32 tokens a text", "f32", len(ids), timed_here(bound(onnxruntime, session, [ids, ids])),
-           output="embeddings of tokens", batch=len(ids))
+    seconds = timed_here(bound(onnxruntime, session, [ids, ids]))
+    record("texts", "ONNX Runtime, 32 tokens a text", "f32", len(ids), seconds, output="embeddings of tokens",
+           batch=len(ids))
 
 
 def measure_onnxruntime():
@@ -436,7 +441,7 @@ def measure_onnxruntime():
 
 
 def ratios():
-    """mien's best and median rate over each peer's: in the peer's dtype, or in every dtype of mien's where it has not that."""
+    """mien's rates over each peer's, best and median: in the peer's dtype, or where mien has not that in all of its."""
     found = []
     for peer in (made for made in results if not made["name"].startswith("mien")):
         mine = [made for made in results if made["subject"] == peer["subject"] and made["name"].startswith("mien")]
