@@ -23,6 +23,7 @@ enum { MIEN_HEAD_F32, MIEN_HEAD_F16, MIEN_HEAD_BF16, MIEN_HEAD_DTYPES };
 typedef struct mien_engine_head {
   mien_dtype dtype;
   bool own;
+  bool by_itself; /* so it is where nobody says which way */
   mien_head_numbers numbers;
   void *weights;      /* cublas: [parts × labels × dim], each dimension padded */
   size_t labels, dim; /* padded: of a part's logits, of rows */
@@ -46,6 +47,8 @@ typedef struct mien_engine_encoder {
   mien_kept kept;
   mien_dtype number; /* of 16-bit products: F16 or BF16 */
   bool by_cublas;    /* the products */
+  bool by_itself;    /* so they are where nobody says which way */
+  mien_dtype dtype;  /* as it was asked for */
   size_t hidden, intermediate, n_heads, columns, max_tokens;
   float epsilon;
   mien_cuda_pooling pooling;
@@ -194,6 +197,20 @@ cudaError_t mien_forward_prepare(const mien_cuda_engine *engine);
 cudaError_t mien_forward_queue(mien_cuda_lane *lane, const mien_layout *layout, cudaStream_t stream);
 /* Queues them as a graph, which is recorded when it is wanted first. */
 cudaError_t mien_forward_launch(mien_cuda_lane *lane, const mien_layout *layout, cudaStream_t stream);
+/* The steps of a pass, those from the second on of each layer but NORM: LayerNorm, where it has a kernel of its own. */
+typedef enum mien_step {
+  MIEN_STEP_EMBED,
+  MIEN_STEP_HEADS,
+  MIEN_STEP_ATTEND,
+  MIEN_STEP_ATTENTION,
+  MIEN_STEP_UP,
+  MIEN_STEP_DOWN,
+  MIEN_STEP_POOL,
+  MIEN_STEP_NORM
+} mien_step;
+/* Queues one step by itself, over what the steps before it left. */
+cudaError_t mien_forward_queue_step(mien_cuda_lane *lane, const mien_layout *layout, mien_step step, size_t layer,
+                                    cudaStream_t stream);
 
 /* ---- rows.cu and texts.cu: as mien_cuda_module has them ---- */
 mien_status mien_engine_label_rows(mien_cuda_engine *engine, const mien_rows *rows, size_t n,
@@ -204,11 +221,19 @@ void mien_rows_free(mien_cuda_lane *lane);
 mien_status mien_lane_submit(mien_cuda_lane *lane, const int32_t *ids, const size_t *lengths, size_t n,
                              const mien_results *results, mien_error *error);
 mien_status mien_lane_drain(mien_cuda_lane *lane, mien_error *error);
+/* Stages a batch, of as many texts from the first on as fit: how many, their tokens and their layout. `staged` is as
+ * large as a slot's. */
+size_t mien_lane_stage(const mien_cuda_lane *lane, const int32_t *ids, const size_t *lengths, size_t n, int *staged,
+                       size_t *tokens, mien_layout *layout);
 
 /* Queues the head over n rows of device memory, with memory for logits and packed rows where the way needs them. */
 cudaError_t mien_engine_queue_head(const mien_cuda_engine *engine, const mien_engine_head *head, const void *rows,
                                    size_t stride, size_t n, void *packed, float *logits,
                                    const mien_device_results *results, cudaStream_t stream);
+/* The same in pieces, with so many bytes of memory for them, of which the own way needs none. */
+size_t mien_engine_rows_bytes(const mien_engine_head *head, size_t n);
+cudaError_t mien_engine_queue_rows(const mien_cuda_engine *engine, const mien_engine_head *head, const mien_rows *rows,
+                                   size_t n, const mien_device_results *results, void *memory, cudaStream_t stream);
 
 /* ---- bench.cu ---- */
 mien_status mien_engine_bench(mien_cuda_engine *engine, const mien_cuda_bench *bench, mien_error *error);

@@ -80,6 +80,27 @@ static cudaError_t project(const pass *p, const mien_engine_matrix *matrix, cons
   return cudaSuccess;
 }
 
+/* x = LayerNorm(x + sums · scale + bias), and x16 times multipliers; sums NULL: of x itself. */
+static cudaError_t norm(const pass *p, const mien_engine_matrix *matrix, const float *sums, const float *gamma,
+                        const float *beta, const float *multipliers) {
+  const mien_engine_encoder *encoder = p->encoder;
+  mien_norm_rows norm = {};
+  norm.n = p->n;
+  norm.columns = (int)encoder->hidden;
+  norm.sums = sums;
+  norm.scales = matrix->scales;
+  norm.bias = matrix->bias;
+  norm.kept = encoder->kept;
+  norm.gamma = gamma;
+  norm.beta = beta;
+  norm.multipliers = multipliers;
+  norm.epsilon = encoder->epsilon;
+  norm.y = p->memory->x;
+  norm.y16 = p->memory->x16;
+  MIEN_TRY(mien_norm_run(&norm, p->engine->multiprocessors, p->stream));
+  return cudaSuccess;
+}
+
 /* x = LayerNorm(x + from·W · scale + bias), and x16 times multipliers. */
 static cudaError_t add_and_norm(const pass *p, const mien_engine_matrix *matrix, const operand *from,
                                 const float *gamma, const float *beta, const float *multipliers) {
@@ -97,21 +118,7 @@ static cudaError_t add_and_norm(const pass *p, const mien_engine_matrix *matrix,
     MIEN_PASS(multiply_by_cublas(p, matrix, from));
   else
     MIEN_TRY(mien_product_run(encoder->number, &product, p->tokens, p->stream));
-  mien_norm_rows norm = {};
-  norm.n = p->n;
-  norm.columns = (int)encoder->hidden;
-  norm.sums = encoder->by_cublas ? memory->sums : NULL;
-  norm.scales = matrix->scales;
-  norm.bias = matrix->bias;
-  norm.kept = encoder->kept;
-  norm.gamma = gamma;
-  norm.beta = beta;
-  norm.multipliers = multipliers;
-  norm.epsilon = encoder->epsilon;
-  norm.y = memory->x;
-  norm.y16 = memory->x16;
-  MIEN_TRY(mien_norm_run(&norm, p->engine->multiprocessors, p->stream));
-  return cudaSuccess;
+  return norm(p, matrix, encoder->by_cublas ? memory->sums : NULL, gamma, beta, multipliers);
 }
 
 static cudaError_t embed(const pass *p) {
@@ -149,22 +156,6 @@ static cudaError_t attend(const pass *p) {
   return cudaSuccess;
 }
 
-static cudaError_t run_layer(const pass *p, size_t index) {
-  const mien_engine_layer *layer = &p->encoder->layers[index];
-  const mien_engine_matrix *matrices = layer->matrices;
-  const mien_lane_memory *memory = p->memory;
-  const operand x = {memory->x16, memory->x}, context = {memory->context16, memory->context};
-  const operand between = {memory->between16, memory->between};
-  const bool is_last = index + 1 == p->encoder->layers.size();
-  const float *next = is_last ? NULL : p->encoder->layers[index + 1].matrices[MIEN_MATRIX_HEADS].multipliers;
-  MIEN_PASS(project(p, &matrices[MIEN_MATRIX_HEADS], &x, false, memory->heads, memory->heads16, memory->heads != NULL));
-  MIEN_PASS(attend(p));
-  MIEN_PASS(add_and_norm(p, &matrices[MIEN_MATRIX_ATTENTION], &context, layer->attention_gamma, layer->attention_beta,
-                         matrices[MIEN_MATRIX_UP].multipliers));
-  MIEN_PASS(project(p, &matrices[MIEN_MATRIX_UP], &x, true, memory->between, memory->between16, false));
-  return add_and_norm(p, &matrices[MIEN_MATRIX_DOWN], &between, layer->output_gamma, layer->output_beta, next);
-}
-
 static cudaError_t pool(const pass *p) {
   const mien_cuda_engine *engine = p->engine;
   const mien_engine_encoder *encoder = p->encoder;
@@ -186,12 +177,38 @@ static cudaError_t pool(const pass *p) {
                                 memory->packed, memory->sums, &pool.results, p->stream);
 }
 
-cudaError_t mien_forward_queue(mien_cuda_lane *lane, const mien_layout *layout, cudaStream_t stream) {
-  const mien_cuda_engine *engine = lane->engine;
+/* ---- Steps
+ * --------------------------------------------------------------------------------------------------------------- */
+
+static cudaError_t run_step(const pass *p, mien_step step, size_t index) {
+  const mien_engine_layer *layer = &p->encoder->layers[index];
+  const mien_engine_matrix *matrices = layer->matrices;
+  const mien_lane_memory *memory = p->memory;
+  const operand x = {memory->x16, memory->x}, context = {memory->context16, memory->context};
+  const operand between = {memory->between16, memory->between};
+  const bool is_last = index + 1 == p->encoder->layers.size();
+  const float *next = is_last ? NULL : p->encoder->layers[index + 1].matrices[MIEN_MATRIX_HEADS].multipliers;
+  switch (step) {
+  case MIEN_STEP_EMBED: return embed(p);
+  case MIEN_STEP_HEADS:
+    return project(p, &matrices[MIEN_MATRIX_HEADS], &x, false, memory->heads, memory->heads16, memory->heads != NULL);
+  case MIEN_STEP_ATTEND: return attend(p);
+  case MIEN_STEP_ATTENTION:
+    return add_and_norm(p, &matrices[MIEN_MATRIX_ATTENTION], &context, layer->attention_gamma, layer->attention_beta,
+                        matrices[MIEN_MATRIX_UP].multipliers);
+  case MIEN_STEP_UP: return project(p, &matrices[MIEN_MATRIX_UP], &x, true, memory->between, memory->between16, false);
+  case MIEN_STEP_DOWN:
+    return add_and_norm(p, &matrices[MIEN_MATRIX_DOWN], &between, layer->output_gamma, layer->output_beta, next);
+  case MIEN_STEP_POOL: return pool(p);
+  default: return norm(p, &matrices[MIEN_MATRIX_DOWN], NULL, layer->output_gamma, layer->output_beta, next);
+  }
+}
+
+static pass pass_of(mien_cuda_lane *lane, const mien_layout *layout, cudaStream_t stream) {
   const int *staged = lane->memory.staged;
   pass p = {};
-  p.engine = engine;
-  p.encoder = &engine->encoder;
+  p.engine = lane->engine;
+  p.encoder = &lane->engine->encoder;
   p.memory = &lane->memory;
   p.batch.counts = staged;
   p.batch.ids = staged + layout->ids;
@@ -202,9 +219,22 @@ cudaError_t mien_forward_queue(mien_cuda_lane *lane, const mien_layout *layout, 
   p.texts = layout->texts;
   p.n = staged + MIEN_COUNT_TOKENS;
   p.stream = stream;
-  MIEN_PASS(embed(&p));
-  for (size_t layer = 0; layer < engine->encoder.layers.size(); layer++) MIEN_PASS(run_layer(&p, layer));
-  return pool(&p);
+  return p;
+}
+
+cudaError_t mien_forward_queue_step(mien_cuda_lane *lane, const mien_layout *layout, mien_step step, size_t layer,
+                                    cudaStream_t stream) {
+  const pass p = pass_of(lane, layout, stream);
+  return run_step(&p, step, layer);
+}
+
+cudaError_t mien_forward_queue(mien_cuda_lane *lane, const mien_layout *layout, cudaStream_t stream) {
+  const pass p = pass_of(lane, layout, stream);
+  MIEN_PASS(run_step(&p, MIEN_STEP_EMBED, 0));
+  for (size_t layer = 0; layer < p.encoder->layers.size(); layer++)
+    for (int step = MIEN_STEP_HEADS; step <= MIEN_STEP_DOWN; step++)
+      MIEN_PASS(run_step(&p, static_cast<mien_step>(step), layer));
+  return run_step(&p, MIEN_STEP_POOL, 0);
 }
 
 /* ---- Graphs

@@ -236,27 +236,51 @@ mien_status mien_engine_label_rows(mien_cuda_engine *engine, const mien_rows *ro
 /* ---- Device memory
  * --------------------------------------------------------------------------------------------------------- */
 
-/* Pieces whose packed rows and logits come and go with the stream. */
-static cudaError_t label_by_product(const mien_cuda_engine *engine, const mien_engine_head *head, const mien_rows *rows,
-                                    size_t n, const mien_device_results *results, cudaStream_t stream) {
-  const size_t size = bytes_of(rows->dtype), logits = logits_of_row(head) * sizeof(float);
-  size_t piece = LOGIT_BYTES / (logits + head->dim * size);
-  void *memory = NULL;
-  if (piece == 0) piece = 1;
-  if (piece > n) piece = n;
-  const size_t of_logits = (piece * logits + 255) / 256 * 256;
-  MIEN_TRY(cudaMallocAsync(&memory, of_logits + piece * head->dim * size, stream));
-  cudaError_t code = cudaSuccess;
-  for (size_t first = 0; first < n && code == cudaSuccess; first += piece) {
+/* Rows that go through a product at a time, and where their packed copies lie behind their logits. */
+typedef struct product_pieces {
+  size_t rows, packed_at, bytes;
+} product_pieces;
+
+static product_pieces pieces_of(const mien_engine_head *head, size_t n) {
+  enum { ALIGNMENT = 256 };
+  const size_t logits = logits_of_row(head) * sizeof(float), packed = head->dim * bytes_of(head->dtype);
+  product_pieces pieces = {};
+  pieces.rows = LOGIT_BYTES / (logits + packed);
+  if (pieces.rows == 0) pieces.rows = 1;
+  if (pieces.rows > n) pieces.rows = n;
+  pieces.packed_at = (pieces.rows * logits + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  pieces.bytes = pieces.packed_at + pieces.rows * packed;
+  return pieces;
+}
+
+size_t mien_engine_rows_bytes(const mien_engine_head *head, size_t n) {
+  return head->own ? 0 : pieces_of(head, n).bytes;
+}
+
+cudaError_t mien_engine_queue_rows(const mien_cuda_engine *engine, const mien_engine_head *head, const mien_rows *rows,
+                                   size_t n, const mien_device_results *results, void *memory, cudaStream_t stream) {
+  if (head->own) return mien_engine_queue_head(engine, head, rows->data, rows->stride, n, NULL, NULL, results, stream);
+  const product_pieces pieces = pieces_of(head, n);
+  const size_t row = rows->stride * bytes_of(rows->dtype);
+  for (size_t first = 0; first < n; first += pieces.rows) {
     mien_device_results to = *results;
     if (to.words) to.words += first * engine->n_words;
     if (to.scores) to.scores += first * engine->n_labels;
     if (to.status) to.status += first;
-    code = mien_engine_queue_head(
-        engine, head, static_cast<const unsigned char *>(rows->data) + first * rows->stride * size, rows->stride,
-        n - first < piece ? n - first : piece, static_cast<unsigned char *>(memory) + of_logits,
-        static_cast<float *>(memory), &to, stream);
+    MIEN_PASS(mien_engine_queue_head(engine, head, static_cast<const unsigned char *>(rows->data) + first * row,
+                                     rows->stride, n - first < pieces.rows ? n - first : pieces.rows,
+                                     static_cast<unsigned char *>(memory) + pieces.packed_at,
+                                     static_cast<float *>(memory), &to, stream));
   }
+  return cudaSuccess;
+}
+
+/* With memory that comes and goes with the stream. */
+static cudaError_t label_by_product(const mien_cuda_engine *engine, const mien_engine_head *head, const mien_rows *rows,
+                                    size_t n, const mien_device_results *results, cudaStream_t stream) {
+  void *memory = NULL;
+  MIEN_TRY(cudaMallocAsync(&memory, mien_engine_rows_bytes(head, n), stream));
+  cudaError_t code = mien_engine_queue_rows(engine, head, rows, n, results, memory, stream);
   const cudaError_t end = MIEN_CUDA_CALL(cudaFreeAsync(memory, stream));
   if (code == cudaSuccess && end != cudaSuccess) code = mien_cuda_note(end, __func__, "cudaFreeAsync(");
   return code;
@@ -275,7 +299,7 @@ mien_status mien_engine_label_device_rows(mien_cuda_engine *engine, const mien_r
   cudaStream_t on = static_cast<cudaStream_t>(stream);
   cudaError_t code = here.code;
   if (code == cudaSuccess && head->own)
-    code = mien_engine_queue_head(engine, head, rows->data, rows->stride, n, NULL, NULL, &to, on);
+    code = mien_engine_queue_rows(engine, head, rows, n, &to, NULL, on);
   else if (code == cudaSuccess)
     code = label_by_product(engine, head, rows, n, &to, on);
   return mien_engine_end(engine, code, "labelling rows", error);

@@ -4,6 +4,9 @@
 set(mien_cuda_sources
   attention.cu
   bench.cu
+  bench_encoder.cu
+  bench_head.cu
+  bench_roofs.cu
   cublas.cu
   forward.cu
   head.cu

@@ -57,6 +57,15 @@ static void stage(const mien_layout *layout, const int32_t *ids, const size_t *l
   staged[MIEN_COUNTS - 1] = 0;
 }
 
+size_t mien_lane_stage(const mien_cuda_lane *lane, const int32_t *ids, const size_t *lengths, size_t n, int *staged,
+                       size_t *tokens, mien_layout *layout) {
+  const mien_layout most = mien_layout_of_batch(lane->memory.tokens, SIZE_MAX);
+  const size_t texts = fill_batch(&most, lengths, n, tokens);
+  *layout = layout_for(lane, *tokens, texts);
+  stage(layout, ids, lengths, texts, *tokens, staged);
+  return texts;
+}
+
 /* ---- Results
  * --------------------------------------------------------------------------------------------------------------- */
 

@@ -90,6 +90,7 @@ cudaError_t mien_engine_set_head(mien_cuda_engine *engine, const mien_cuda_head 
     to->dtype = dtypes[i];
     to->numbers = numbers;
     to->own = fits && way != MIEN_CUDA_CUBLAS;
+    to->by_itself = to->own == fits;
     MIEN_PASS(to->own ? set_own(engine, head, to) : set_cublas(engine, head, to));
   }
   return cudaSuccess;
@@ -216,6 +217,8 @@ mien_status mien_engine_set_encoder(mien_cuda_engine *engine, const mien_cuda_en
   }
   to->number = to->kept == MIEN_KEPT_F16 ? MIEN_F16 : MIEN_BF16;
   to->by_cublas = to->kept == MIEN_KEPT_F32 || (way == MIEN_CUDA_CUBLAS && to->kept != MIEN_KEPT_BF16X2);
+  to->by_itself = to->by_cublas == (to->kept == MIEN_KEPT_F32);
+  to->dtype = encoder->dtype;
   to->hidden = encoder->hidden;
   to->intermediate = encoder->layer[0].matrices[MIEN_MATRIX_UP].outputs;
   to->n_heads = encoder->heads;

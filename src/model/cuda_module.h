@@ -85,18 +85,50 @@ typedef struct mien_cuda_device_info {
   size_t total_bytes, free_bytes, l2_bytes;
 } mien_cuda_device_info;
 
-/* A measurement; `name` is static. */
+/* What is measured, any of them together. */
+enum {
+  MIEN_BENCH_ROOFS = 1,   /* what the device does at most */
+  MIEN_BENCH_HEAD = 2,    /* rows to labels, where the engine has a head */
+  MIEN_BENCH_ENCODER = 4, /* whole passes and the products, where it has an encoder */
+  MIEN_BENCH_REST = 8,    /* the encoder's other kernels, which are the same both ways */
+};
+
+typedef enum mien_cuda_subject { MIEN_MEASURE_ROOF, MIEN_MEASURE_HEAD, MIEN_MEASURE_ENCODER } mien_cuda_subject;
+
+/*
+ * One measurement: its best run, and what was done in that; 0 where there is nothing of a kind. Strings are static and
+ * never NULL. Roofs are rates, of bytes or of operations (two to a multiply-add), and what was measured names those
+ * that are above it: copy                     device memory, read and written read                     device memory,
+ * read link                     from pinned host memory to the device fma_f32                  float32 multiply-adds in
+ * registers mma_bf16, mma_f16        products by mma.sync in registers, which our own kernels are made of cublas_bf16,
+ * cublas_f16  products of 8192 × 8192 × 8192 by cuBLASLt Of a head, `part` is where the rows are: device, or host
+ * (pinned, labelled and back). Of an encoder: pass       all texts in batches, staged on the device submit     the same
+ * from the host's memory and back, by one lane query_key_value, attention_output, up, down   products of a full batch
+ * and what follows them: bias; bias, residual and LayerNorm; bias and GELU; as the second embed, attention, norm, pool
+ * of a full batch: words and positions with LayerNorm; softmax(Q·K)·V; LayerNorm by itself; pooling, with the head
+ * where that is in the same kernel
+ */
 typedef struct mien_cuda_measure {
-  const char *name, *unit;
-  double value;
+  mien_cuda_subject subject;
+  const char *part;
+  mien_dtype dtype;   /* of rows; of the encoder */
+  const char *way;    /* "own", "cublas"; "" where there is one */
+  bool by_itself;     /* the engine takes this way where it may choose */
+  const char *output; /* of a head: "words", or "scores" as well; else "" */
+  double seconds;
+  double rows, texts, tokens;
+  double bytes;                                    /* the least that are moved */
+  double operations;                               /* of products; those with both numbers in two planes are three */
+  const char *bytes_roof, *operations_roof, *peak; /* roofs' names; "" where it has none. `peak`: the device's */
 } mien_cuda_measure;
 
-/* What bench takes: a stage for each kernel and each roof. */
 typedef struct mien_cuda_bench {
-  double seconds; /* each measurement takes at least */
+  unsigned parts; /* MIEN_BENCH_… */
+  double seconds; /* each measurement takes at least; 0: once, and the roofs at small sizes, which shows nothing */
   size_t rows;    /* of embeddings */
-  size_t texts;   /* of lengths [texts] */
+  size_t texts;   /* of lengths [texts] and ids [their sum] */
   const size_t *lengths;
+  const int32_t *ids;
   /* Called with each measurement. */
   void (*tell)(void *user, const mien_cuda_measure *measure);
   void *user;
