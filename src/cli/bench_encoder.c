@@ -16,6 +16,8 @@ enum { LAYERS = 12, HIDDEN = 384, HEADS = 12, INTERMEDIATE = 1536, VOCABULARY = 
 /* Tokens of comments, special ones among them: every twentieth of GoEmotions' texts in order of length. */
 static const size_t comment_tokens[] = {6, 7, 9, 10, 11, 13, 14, 15, 17, 18, 19, 21, 22, 23, 25, 27, 28, 30, 32, 36};
 
+const mien_dtype bench_dtypes[BENCH_DTYPES] = {MIEN_F32, MIEN_BF16X3, MIEN_BF16, MIEN_INT8};
+
 /* A pass below this share of the peak has its profile shown. */
 static const double low_share = 0.5;
 
@@ -58,47 +60,50 @@ static mien_encoder_source *make_source(const float *random) {
   return source;
 }
 
-static mien_status make_random(encoder_bench *bench, mien_error *error) {
+mien_status bench_random_numbers(float **random, mien_error *error) {
   const size_t numbers = (size_t)VOCABULARY * HIDDEN;
   uint64_t state = 1;
-  bench->random = mien_alloc(numbers, sizeof(float));
-  if (!bench->random) return mien_fail_memory(error, "encoder", numbers * sizeof(float));
-  for (size_t i = 0; i < numbers; i++) bench->random[i] = 0.04f * cli_random_normal(&state);
+  *random = mien_alloc(numbers, sizeof **random);
+  if (!*random) return mien_fail_memory(error, "encoder", numbers * sizeof **random);
+  for (size_t i = 0; i < numbers; i++) (*random)[i] = 0.04f * cli_random_normal(&state);
   return MIEN_OK;
 }
 
-static mien_status make_encoder(const encoder_bench *bench, mien_dtype dtype, mien_encoder_plan **plan,
-                                mien_error *error) {
-  mien_encoder_source *source = make_source(bench->random);
+mien_status bench_random_plan(const float *random, mien_dtype dtype, mien_encoder_plan **plan, mien_error *error) {
+  mien_encoder_source *source = make_source(random);
   if (!source) return mien_fail_memory(error, "encoder", LAYERS * sizeof(mien_layer_weights));
   return mien_encoder_plan_create(source, 0, &dtype, "encoder", plan, error);
 }
 
-static mien_status make_ids(encoder_bench *bench, mien_error *error) {
-  bench->ids = mien_alloc(bench->n_tokens, sizeof *bench->ids);
-  if (!bench->ids) return mien_fail_memory(error, "ids", bench->n_tokens * sizeof *bench->ids);
+mien_status bench_random_ids(size_t n, size_t vocabulary, int32_t **ids, mien_error *error) {
+  *ids = mien_alloc(n, sizeof **ids);
+  if (!*ids) return mien_fail_memory(error, "ids", n * sizeof **ids);
   uint64_t state = 3;
-  for (size_t i = 0; i < bench->n_tokens; i++) {
+  for (size_t i = 0; i < n; i++) {
     state = state * 6364136223846793005u + 1442695040888963407u;
-    bench->ids[i] = (int32_t)((state >> 33) % bench->config.vocabulary);
+    (*ids)[i] = (int32_t)((state >> 33) % vocabulary);
   }
   return MIEN_OK;
 }
 
+size_t bench_comment_tokens(size_t i) {
+  return comment_tokens[i * 7 % (sizeof comment_tokens / sizeof *comment_tokens)];
+}
+
 /* Texts and, as a session would have them, batches of equal numbers of tokens. */
 static mien_status make_texts(encoder_bench *bench, const mien_encoder_plan *plan, mien_error *error) {
-  const size_t n_lengths = sizeof comment_tokens / sizeof *comment_tokens, most = plan->config.max_tokens;
+  const size_t most = plan->config.max_tokens;
   const size_t tokens = bench->options.tokens, room = most > MIEN_BATCH_TOKENS ? most : MIEN_BATCH_TOKENS;
   if (tokens > most)
     return mien_fail(error, MIEN_ARGUMENT, "--tokens: expected at most %zu, the encoder's limit, found %zu", most,
                      tokens);
   bench->config = plan->config;
   for (size_t i = 0; i < BENCH_TEXTS; i++) {
-    const size_t n = tokens ? tokens : comment_tokens[i * 7 % n_lengths]; /* long and short ones mixed */
+    const size_t n = tokens ? tokens : bench_comment_tokens(i);
     bench->lengths[i] = n < most ? n : most;
     bench->n_tokens += bench->lengths[i];
   }
-  mien_status status = make_ids(bench, error);
+  mien_status status = bench_random_ids(bench->n_tokens, bench->config.vocabulary, &bench->ids, error);
   size_t done = 0;
   for (size_t first = 0, n; status == MIEN_OK && first < BENCH_TEXTS; first += n) {
     n = mien_encoder_next_batch(bench->lengths + first, BENCH_TEXTS - first, bench->n_tokens - done, room);
@@ -306,13 +311,12 @@ static mien_status measure(encoder_bench *bench, const mien_encoder_plan *plan, 
 }
 
 static mien_status measure_random(encoder_bench *bench, mien_error *error) {
-  static const mien_dtype all[BENCH_DTYPES] = {MIEN_F32, MIEN_BF16X3, MIEN_BF16, MIEN_INT8};
-  const mien_dtype *dtypes = bench->options.dtype ? bench->options.dtype : all;
-  bench->all_dtypes = dtypes == all;
-  mien_status status = make_random(bench, error);
+  const mien_dtype *dtypes = bench->options.dtype ? bench->options.dtype : bench_dtypes;
+  bench->all_dtypes = dtypes == bench_dtypes;
+  mien_status status = bench_random_numbers(&bench->random, error);
   for (size_t i = 0; status == MIEN_OK && i < (bench->all_dtypes ? BENCH_DTYPES : 1); i++) {
     mien_encoder_plan *plan = NULL;
-    status = make_encoder(bench, dtypes[i], &plan, error);
+    status = bench_random_plan(bench->random, dtypes[i], &plan, error);
     if (status == MIEN_OK) status = measure(bench, plan, error);
     mien_encoder_plan_destroy(plan);
   }

@@ -47,6 +47,21 @@ typedef struct encoder_bench {
   size_t n_lines;
 } encoder_bench;
 
+/*
+ * The encoder that is measured when none is given: its numbers, for mien_free, and a plan of them in a dtype, which may
+ * not outlive them. `dtypes` [BENCH_DTYPES] are those that have tables of their own.
+ */
+MIEN_MUST_USE mien_status bench_random_numbers(float **random, mien_error *error);
+MIEN_MUST_USE mien_status bench_random_plan(const float *random, mien_dtype dtype, mien_encoder_plan **plan,
+                                            mien_error *error);
+extern const mien_dtype bench_dtypes[BENCH_DTYPES];
+
+/* The tokens of text i, where comments are measured: long and short ones mixed. */
+size_t bench_comment_tokens(size_t i);
+
+/* `n` ids of a vocabulary, for mien_free. */
+MIEN_MUST_USE mien_status bench_random_ids(size_t n, size_t vocabulary, int32_t **ids, mien_error *error);
+
 void bench_encoder_print(const encoder_bench *bench);
 
 #endif

@@ -32,18 +32,18 @@ typedef struct head_bench {
   size_t n_results;
 } head_bench;
 
-static mien_status make_head(head_bench *bench, mien_error *error) {
-  enum { WEIGHTS = DEFAULT_LABELS * DEFAULT_DIM };
-  static double weights[WEIGHTS], bias[DEFAULT_LABELS];
-  static float thresholds[DEFAULT_LABELS];
+mien_status cli_bench_random_head(size_t dim, mien_head_plan **plan, mien_error *error) {
+  if (dim == 0) dim = DEFAULT_DIM;
+  double bias[DEFAULT_LABELS], *weights = mien_alloc(dim, DEFAULT_LABELS * sizeof *weights);
+  float thresholds[DEFAULT_LABELS];
   uint64_t state = 1;
+  if (!weights) return mien_fail_memory(error, "head", dim * DEFAULT_LABELS * sizeof *weights);
   /* Weights and biases as trained heads have them: logits of -4 give or take 1.5, a label in twenty given. */
-  for (size_t i = 0; i < WEIGHTS; i++) weights[i] = 1.3 * cli_random_normal(&state);
+  for (size_t i = 0; i < DEFAULT_LABELS * dim; i++) weights[i] = 1.3 * cli_random_normal(&state);
   for (size_t i = 0; i < DEFAULT_LABELS; i++) bias[i] = -4;
   for (size_t i = 0; i < DEFAULT_LABELS; i++) thresholds[i] = 0.2f;
-  mien_status status =
-      mien_head_plan_create(DEFAULT_LABELS, DEFAULT_DIM, weights, bias, thresholds, &bench->own, error);
-  bench->plan = bench->own;
+  const mien_status status = mien_head_plan_create(DEFAULT_LABELS, dim, weights, bias, thresholds, plan, error);
+  mien_free(weights);
   return status;
 }
 
@@ -181,7 +181,8 @@ mien_status cli_bench_head(const cli_bench_options *options, const mien_model *m
   if (model)
     bench.plan = mien_model_plan(model);
   else
-    status = make_head(&bench, error);
+    status = cli_bench_random_head(0, &bench.own, error);
+  if (bench.own) bench.plan = bench.own;
   if (status == MIEN_OK) status = make_rows(&bench, error);
   if (status == MIEN_OK) status = measure(&bench, 1, 0, error);
   if (status == MIEN_OK && bench.threads > 1) status = measure(&bench, bench.threads, 1, error);

@@ -146,6 +146,15 @@ const char *cli_model_encoder_path(const cli_model *arguments);
 
 void cli_model_free(cli_model *arguments);
 
+/* ---- Devices ------------------------------------------------------------------------------------------------- */
+
+/* Takes the value of --device; `may_be_all`: of all devices. The exit code of a usage error, or MIEN_OK. */
+int cli_device_parse(const char *command, const char *value, bool may_be_all, mien_device *device, int32_t *ordinal);
+
+/* Tells the library where an active virtual or conda environment has CUDA's libraries; before CUDA is asked for.
+ * Returns the exit code. */
+int cli_device_find_libraries(const char *command);
+
 /* ---- Signals ------------------------------------------------------------------------------------------------- */
 
 /* Set by SIGINT, SIGTERM and SIGHUP once cli_catch_signals was called; a second signal ends the process at once. */

@@ -16,17 +16,20 @@ const char cli_device_help[] =
     "                        Default: cpu\n";
 #endif
 
-int cli_device_option(cli_run *run, const char *value) {
+int cli_device_parse(const char *command, const char *value, bool may_be_all, mien_device *device, int32_t *ordinal) {
   static const char cuda[] = "cuda";
   const size_t length = sizeof cuda - 1;
   uint64_t number = 0;
+  *device = MIEN_DEVICE_CPU;
   if (strcmp(value, "cpu") == 0) return MIEN_OK;
   const bool is_cuda = strncmp(value, cuda, length) == 0 && (value[length] == '\0' || value[length] == ':');
-  const bool is_numbered = is_cuda && value[length] == ':', is_all = is_numbered && strcmp(value, "cuda:all") == 0;
+  const bool is_numbered = is_cuda && value[length] == ':';
+  const bool is_all = may_be_all && is_numbered && strcmp(value, "cuda:all") == 0;
   if (!is_cuda || (is_numbered && !is_all && !cli_parse_uint(value + length + 1, 0, INT32_MAX, &number)))
-    return cli_usage(run->command, "option '--device': expected cpu, cuda, cuda:N or cuda:all, found '%s'", value);
-  run->run.device = MIEN_DEVICE_CUDA;
-  run->run.ordinal = is_all ? MIEN_ALL_DEVICES : (int32_t)number;
+    return cli_usage(command, "option '--device': expected cpu, cuda%s, found '%s'",
+                     may_be_all ? ", cuda:N or cuda:all" : " or cuda:N", value);
+  *device = MIEN_DEVICE_CUDA;
+  *ordinal = is_all ? MIEN_ALL_DEVICES : (int32_t)number;
   return MIEN_OK;
 }
 
@@ -47,14 +50,13 @@ static mien_status add_folders(const char *environment, mien_error *error) {
   return status;
 }
 
-int cli_device_find_libraries(const cli_run *run) {
+int cli_device_find_libraries(const char *command) {
   static const char *const variables[] = {"VIRTUAL_ENV", "CONDA_PREFIX"};
   mien_error error;
-  if (run->run.device != MIEN_DEVICE_CUDA) return MIEN_OK;
   for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
     const char *environment = getenv(variables[i]);
     if (environment && environment[0] && add_folders(environment, &error) != MIEN_OK)
-      return cli_report(run->command, &error);
+      return cli_report(command, &error);
   }
   return MIEN_OK;
 }

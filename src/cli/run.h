@@ -100,13 +100,6 @@ int cli_run_check_formats(const cli_run *run, const mien_inputs *inputs);
 int cli_choose(const char *command, const char *option, const char *value, const char *const *names, int n,
                int *choice);
 
-/* Takes the value of --device; the exit code of a usage error, or MIEN_OK. */
-int cli_device_option(cli_run *run, const char *value);
-
-/* Tells the library where an active virtual or conda environment has CUDA's libraries, when the run is on CUDA. Returns
- * the exit code. */
-int cli_device_find_libraries(const cli_run *run);
-
 /* A whole number in a range, or a usage error. */
 int cli_number(const char *command, const char *option, const char *value, uint64_t least, uint64_t most,
                uint64_t *out);

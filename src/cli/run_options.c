@@ -218,7 +218,7 @@ int cli_run_option(cli_run *run, int opt, const char *value, const cli_format *f
   switch (opt) {
   case CLI_OUTPUT: return set_output(run, value);
   case CLI_INPUT_FORMAT: return set_input_format(run, value);
-  case CLI_DEVICE: return cli_device_option(run, value);
+  case CLI_DEVICE: return cli_device_parse(run->command, value, true, &run->run.device, &run->run.ordinal);
   case CLI_OUTPUT_FORMAT: return set_output_format(run, value, formats, n_formats);
   case CLI_ON_BAD_ROW:
   case CLI_MAX_BAD_ROWS:
@@ -247,7 +247,7 @@ int cli_run_finish_options(cli_run *run, int argc, char **argv) {
   run->rows.has_id = run->texts.id_field || run->texts.id_column;
   if (run->run.fail_on_bad && cli_run_has(run, CLI_MAX_BAD_ROWS))
     return cli_usage(run->command, "options '--on-bad-row fail' and '--max-bad-rows' exclude each other");
-  return cli_device_find_libraries(run);
+  return run->run.device == MIEN_DEVICE_CUDA ? cli_device_find_libraries(run->command) : MIEN_OK;
 }
 
 void cli_run_free(cli_run *run) {

@@ -115,38 +115,53 @@ static mien_status view_encoder(const mien_encoder_plan *plan, encoder_view *vie
 
 /* ---- Engines --------------------------------------------------------------------------------------------------- */
 
-static mien_status open_engine(const mien_model *model, mien_engine *engine, mien_error *error) {
-  const mien_cuda_open_options options = {.ordinal = engine->ordinal};
+static mien_status open_device(const mien_cuda_open_options *options, const mien_head_plan *plan,
+                               const mien_encoder_plan *encoder, mien_engine *engine, mien_error *error) {
   mien_cuda_head head;
   encoder_view view = {0};
   float *weights = NULL;
   mien_status status = engine->module->device_info(engine->ordinal, &engine->info, error);
-  if (status == MIEN_OK && model->head) status = view_head(model->plan, &head, &weights, error);
-  if (status == MIEN_OK && model->encoder) status = view_encoder(model->encoder, &view, error);
+  if (status == MIEN_OK && plan) status = view_head(plan, &head, &weights, error);
+  if (status == MIEN_OK && encoder) status = view_encoder(encoder, &view, error);
   if (status == MIEN_OK)
-    status = engine->module->open(&options, model->head ? &head : NULL, model->encoder ? &view.encoder : NULL,
-                                  &engine->engine, error);
+    status = engine->module->open(options, plan ? &head : NULL, encoder ? &view.encoder : NULL, &engine->engine, error);
   mien_free(view.layers);
   mien_free(view.panel);
   mien_free(weights);
   return status;
 }
 
-/* Under the model's lock. */
-static mien_status make_engine(mien_model *model, const mien_cuda_module *module, int32_t ordinal, mien_engine **out,
-                               mien_error *error) {
+mien_status mien_engine_open(const mien_cuda_open_options *options, const mien_head_plan *head,
+                             const mien_encoder_plan *encoder, mien_engine **out, mien_error *error) {
+  const mien_cuda_module *module;
+  mien_status status = mien_cuda_module_open(&module, error);
+  if (status != MIEN_OK) return status;
   mien_engine *engine = mien_alloc(1, sizeof *engine);
   if (!engine) return mien_fail_memory(error, "CUDA", sizeof *engine);
   engine->module = module;
-  engine->ordinal = ordinal;
-  mien_status status = open_engine(model, engine, error);
-  if (status == MIEN_OK) {
-    engine->next = model->engines;
-    model->engines = *out = engine;
-  } else {
+  engine->ordinal = options->ordinal;
+  status = open_device(options, head, encoder, engine, error);
+  if (status == MIEN_OK)
+    *out = engine;
+  else
     mien_free(engine);
-  }
   return status;
+}
+
+void mien_engine_close(mien_engine *engine) {
+  if (!engine) return;
+  engine->module->close(engine->engine);
+  mien_free(engine);
+}
+
+/* Under the model's lock. */
+static mien_status make_engine(mien_model *model, int32_t ordinal, mien_engine **out, mien_error *error) {
+  const mien_cuda_open_options options = {.ordinal = ordinal};
+  const mien_status status = mien_engine_open(&options, model->head ? model->plan : NULL, model->encoder, out, error);
+  if (status != MIEN_OK) return status;
+  (*out)->next = model->engines;
+  model->engines = *out;
+  return MIEN_OK;
 }
 
 mien_status mien_engine_acquire(mien_model *model, int32_t ordinal, mien_engine **out, mien_error *error) {
@@ -157,7 +172,7 @@ mien_status mien_engine_acquire(mien_model *model, int32_t ordinal, mien_engine 
   pthread_mutex_lock(&model->engines_lock);
   mien_engine *engine = model->engines;
   while (engine && engine->ordinal != ordinal) engine = engine->next;
-  if (!engine) status = make_engine(model, module, ordinal, &engine, error);
+  if (!engine) status = make_engine(model, ordinal, &engine, error);
   if (status == MIEN_OK) {
     atomic_fetch_add(&engine->references, 1);
     *out = engine;
@@ -178,8 +193,7 @@ void mien_engine_release(mien_model *model, mien_engine *engine) {
   if (is_shared) pthread_mutex_lock(&model->engines_lock);
   if (atomic_fetch_sub(&engine->references, 1) == 1) {
     if (is_shared) unlink_engine(model, engine);
-    engine->module->close(engine->engine);
-    mien_free(engine);
+    mien_engine_close(engine);
   }
   if (is_shared) pthread_mutex_unlock(&model->engines_lock);
 }
