@@ -194,6 +194,8 @@ static attend_kernel kernel_of(const mien_attend *p) {
   }
 }
 
+bool mien_attend_is_exact(const mien_attend *p) { return kernel_of(p) == NULL; }
+
 static size_t exact_bytes(int most_tokens) { return EXACT_WARPS * (size_t)most_tokens * sizeof(float); }
 
 bool mien_attend_fits(int most_tokens, size_t shared_bytes) { return exact_bytes(most_tokens) <= shared_bytes; }

@@ -209,8 +209,11 @@ static cudaError_t measure_moving(const mien_bench *b, mien_cuda_lane *lane, con
 /* Short texts wait for memory, long ones for arithmetic. */
 static cudaError_t measure_attention(const mien_bench *b, mien_cuda_lane *lane, const bench_batch *batch) {
   const mien_engine_encoder *encoder = &b->engine->encoder;
-  const bool is_exact = encoder->kept == MIEN_KEPT_F32 || encoder->kept == MIEN_KEPT_BF16X2;
+  mien_attend attend = {};
   double seconds = 0;
+  attend.kept = encoder->kept;
+  attend.columns = (int)encoder->columns;
+  const bool is_exact = mien_attend_is_exact(&attend);
   MIEN_PASS(time_step(b, lane, batch, MIEN_STEP_ATTEND, MIEN_COLD, &seconds));
   mien_cuda_measure measure = measure_of(b, "attention", batch, seconds);
   measure.bytes = attention_bytes(encoder, (double)batch->tokens);

@@ -105,7 +105,7 @@ static __global__ void __launch_bounds__(THREADS) multiply_add(loop_parameters p
 }
 
 template <class Number> static __global__ void __launch_bounds__(THREADS) multiply_tiles(loop_parameters p) {
-  const float x = 0.25f + (float)threadIdx.x / THREADS, y = 0.5f - x; /* signs alternate: sums stay small */
+  const float x = 0.25f + (float)threadIdx.x / THREADS, y = 0.5f - x;
   const uint32_t a[4] = {mien_pair<Number>(x, y), mien_pair<Number>(y, x), mien_pair<Number>(y, y),
                          mien_pair<Number>(x, x)};
   const uint32_t b[2] = {mien_pair<Number>(p.factor, p.summand), mien_pair<Number>(p.summand, -p.factor)};
@@ -193,7 +193,7 @@ static cudaError_t measure_link(const mien_bench *b) {
 static cudaError_t measure_loop(const mien_bench *b, const char *name, mien_dtype dtype,
                                 void (*kernel)(loop_parameters), double operations) {
   const int iterations = b->is_trial ? 1 : 4096;
-  const loop_parameters p = {iterations, 0.5f, 0.25f, b->sink};
+  const loop_parameters p = {iterations, -1, 1, b->sink}; /* x, 1 - x, x: bits change, and numbers stay as they are */
   const unsigned grid = (unsigned)(b->engine->multiprocessors * LOOP_BLOCKS);
   double seconds = 0;
   const auto loop = [&] {

@@ -92,6 +92,8 @@ typedef struct mien_attend {
   float *y;        /* [tokens × n_heads × columns] */
   mien_planes y16; /* or */
 } mien_attend;
+/* Whether what is kept and the columns are such that it runs in float32. */
+bool mien_attend_is_exact(const mien_attend *attend);
 cudaError_t mien_attend_prepare(size_t shared_bytes); /* as mien_head_prepare */
 bool mien_attend_fits(int most_tokens, size_t shared_bytes);
 cudaError_t mien_attend_run(const mien_attend *attend, int multiprocessors, cudaStream_t stream);

@@ -108,7 +108,7 @@ static void print_encoder_line(const cuda_bench *bench, const mien_cuda_measure 
   printf("%-7s %-16s %6s%-1s %11.1f %10.0f %11.0f", mien_dtype_name(line->dtype), line->part, line->way, mark(line),
          line->seconds * 1e6, per_second(line, line->texts), per_second(line, line->tokens));
   print_shares(bench, line);
-  if (line->peak[0] && strcmp(line->peak, line->operations_roof) != 0)
+  if (line->way[0] && line->peak[0] && strcmp(line->peak, line->operations_roof) != 0)
     printf(", %.0f%% of %s", 100 * bench_cuda_peak(bench, line), line->peak);
   printf("\n");
 }

@@ -177,7 +177,7 @@ typedef struct mien_cuda_module {
   /* Waits until all that was submitted is done. */
   mien_status (*drain)(mien_cuda_lane *lane, mien_error *error);
 
-  /* Measures the engine and its device, in device memory. */
+  /* Measures the engine and its device: what the request names. */
   mien_status (*bench)(mien_cuda_engine *engine, const mien_cuda_bench *bench, mien_error *error);
 } mien_cuda_module;
 

@@ -19,7 +19,13 @@ OTHERWISE = os.path.join(HERE, "golden")
 
 CLOSED = "Node opens /dev/null where a standard stream is closed"
 NATIVE = "WebAssembly opens no libraries"
+NO_BENCH = "there is no bench"
 CASES = {
+    "bench_cuda_missing": NO_BENCH,
+    "help_bench": NO_BENCH,
+    "usage_bench_device": NO_BENCH,
+    "usage_bench_profile": NO_BENCH,
+    "usage_bench_threads": NO_BENCH,
     "stdin_closed": CLOSED,
     "stdout_closed": CLOSED,
     "device_cuda_damaged": NATIVE,
@@ -27,7 +33,7 @@ CASES = {
 }
 TESTS = {
     "test_an_ignored_sigint_stays_ignored": "Node resets what its parent ignores, and does not tell",
-    "test_bench_measures_heads_and_encoders": "there is no bench",
+    "test_bench_measures_heads_and_encoders": NO_BENCH,
     "test_names_that_are_too_long_are_known_before_work_starts": "musl says 'Filename too long'",
 }
 
