@@ -3,6 +3,7 @@
 #ifndef MIEN_CUDA_ACTIVATION_H
 #define MIEN_CUDA_ACTIVATION_H
 
+#include "platform.h"
 #include "product.h"
 
 /* x·Φ(x), by the error function, as BERT has it (Hendrycks, Gimpel, 2016, arXiv:1606.08415). */

@@ -7,8 +7,11 @@
 #ifndef MIEN_CUDA_CUBLAS_H
 #define MIEN_CUDA_CUBLAS_H
 
+#include <cuda_runtime.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "mien/mien.h"
-#include "platform.h"
 
 /* Folders where the library is looked for before other places; copied. False without memory. Not thread-safe. */
 bool mien_cublas_add_folder(const char *folder);

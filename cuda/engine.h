@@ -176,12 +176,12 @@ mien_status mien_engine_end(mien_cuda_engine *engine, cudaError_t code, const ch
 /* Whether the engine may be used: it is this process's, and not broken. */
 mien_status mien_engine_check(mien_cuda_engine *engine, mien_error *error);
 
-/* ---- weights.cu: what open puts on the device ---- */
+/* ---- weights.cpp: what open puts on the device ---- */
 cudaError_t mien_engine_set_head(mien_cuda_engine *engine, const mien_cuda_head *head, mien_cuda_way way);
 mien_status mien_engine_set_encoder(mien_cuda_engine *engine, const mien_cuda_encoder *encoder, mien_cuda_way way,
                                     mien_error *error);
 
-/* ---- lane.cu ---- */
+/* ---- lane.cpp ---- */
 /* Chooses batch_tokens and the number of lanes for the memory that is free. */
 mien_status mien_engine_plan(mien_cuda_engine *engine, unsigned lanes, mien_error *error);
 mien_status mien_lane_acquire(mien_cuda_engine *engine, mien_cuda_lane **lane, mien_error *error);
@@ -191,7 +191,7 @@ void mien_lane_destroy(mien_cuda_lane *lane);
 cudaError_t mien_lane_resize(mien_cuda_lane *lane, size_t tokens);
 mien_layout mien_layout_of_batch(size_t tokens, size_t most_texts);
 
-/* ---- forward.cu: a batch that is staged, to the lane's results on the device ---- */
+/* ---- forward.cpp: a batch that is staged, to the lane's results on the device ---- */
 cudaError_t mien_forward_prepare(const mien_cuda_engine *engine);
 /* Queues the kernels for batches of up to `layout`. */
 cudaError_t mien_forward_queue(mien_cuda_lane *lane, const mien_layout *layout, cudaStream_t stream);
@@ -212,7 +212,7 @@ typedef enum mien_step {
 cudaError_t mien_forward_queue_step(mien_cuda_lane *lane, const mien_layout *layout, mien_step step, size_t layer,
                                     cudaStream_t stream);
 
-/* ---- rows.cu and texts.cu: as mien_cuda_module has them ---- */
+/* ---- rows.cpp and texts.cpp: as mien_cuda_module has them ---- */
 mien_status mien_engine_label_rows(mien_cuda_engine *engine, const mien_rows *rows, size_t n,
                                    const mien_results *results, size_t *n_bad, mien_error *error);
 mien_status mien_engine_label_device_rows(mien_cuda_engine *engine, const mien_rows *rows, size_t n,
@@ -235,7 +235,7 @@ size_t mien_engine_rows_bytes(const mien_engine_head *head, size_t n);
 cudaError_t mien_engine_queue_rows(const mien_cuda_engine *engine, const mien_engine_head *head, const mien_rows *rows,
                                    size_t n, const mien_device_results *results, void *memory, cudaStream_t stream);
 
-/* ---- bench.cu ---- */
+/* ---- bench.cpp ---- */
 mien_status mien_engine_bench(mien_cuda_engine *engine, const mien_cuda_bench *bench, mien_error *error);
 
 #endif

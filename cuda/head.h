@@ -14,8 +14,11 @@
 #ifndef MIEN_CUDA_HEAD_H
 #define MIEN_CUDA_HEAD_H
 
+#include <cuda_runtime.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "mien/mien.h"
-#include "platform.h"
 
 /* Rows of the tensor cores' tile, labels of one. */
 enum { MIEN_HEAD_TILE_ROWS = 16, MIEN_HEAD_TILE_LABELS = 8, MIEN_HEAD_LABELS = 32, MIEN_HEAD_TILES = 4 };

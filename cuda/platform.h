@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What kernels stand on: launches, shared memory, 16-bit numbers. Everything here and in tensor.h has a twin for plain
- * C++ compilers, so that the kernels run without a GPU too; no other file knows the difference.
+ * What kernels stand on: launches, shared memory, 16-bit numbers. Everything here and in tensor.h, which files of
+ * kernels alone include, has a twin for plain C++ compilers, so that the kernels run without a GPU too; no other file
+ * knows the difference.
  */
 #ifndef MIEN_CUDA_PLATFORM_H
 #define MIEN_CUDA_PLATFORM_H

@@ -9,8 +9,11 @@
 #ifndef MIEN_CUDA_PRODUCT_H
 #define MIEN_CUDA_PRODUCT_H
 
+#include <cuda_runtime.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "mien/mien.h"
-#include "platform.h"
 
 /* Numbers of one or two planes, `plane` elements apart: [rows × columns] without gaps. */
 typedef struct mien_planes {

@@ -6,10 +6,13 @@
 #ifndef MIEN_CUDA_RUNTIME_H
 #define MIEN_CUDA_RUNTIME_H
 
+#include <cuda_runtime.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include <vector>
 
 #include "base/status.h"
-#include "platform.h"
 
 /* Remembers what failed and where, as long as the thread makes no other failure. Returns `code`. */
 cudaError_t mien_cuda_note(cudaError_t code, const char *function, const char *call);

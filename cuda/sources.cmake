@@ -3,21 +3,21 @@
 
 set(mien_cuda_sources
   attention.cu
-  bench.cu
-  bench_encoder.cu
-  bench_head.cu
+  bench.cpp
+  bench_encoder.cpp
+  bench_head.cpp
   bench_roofs.cu
-  cublas.cu
-  forward.cu
+  cublas.cpp
+  forward.cpp
   head.cu
-  lane.cu
+  lane.cpp
   layers.cu
-  module.cu
+  module.cpp
   product.cu
-  rows.cu
-  runtime.cu
-  texts.cu
-  weights.cu)
+  rows.cpp
+  runtime.cpp
+  texts.cpp
+  weights.cpp)
 list(TRANSFORM mien_cuda_sources PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
 
 # It shares no symbol with libmien: what it needs of it is compiled into it.

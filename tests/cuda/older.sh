@@ -59,5 +59,9 @@ flags=(-std=c++17 -O3 -fmad=false "-Xcompiler=-fPIC,-ffp-contract=off,-Wall,-Wex
   -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -D_FILE_OFFSET_BITS=64 -DMIEN_BUILDING_SHARED -Iinclude -Isrc -Icuda)
 # nvcc starts its parts by PATH.
 export PATH="$toolkit/bin:$PATH"
+for source in cuda/*.cpp; do # without kernels
+  g++ -std=c++17 -fsyntax-only -ffp-contract=off -Wall -Wextra -Werror -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE \
+    -D_FILE_OFFSET_BITS=64 -DMIEN_BUILDING_SHARED -Iinclude -Isrc -Icuda -isystem "$toolkit/include" "$source"
+done
 printf '%s\0' cuda/*.cu | xargs -0 -P "$(nproc)" -I{} nvcc "${flags[@]}" -odir "$out" -c {}
-echo "$(find "$out" -name '*.o' | wc -l) files compiled"
+echo "$(find "$out" -name "*.o" | wc -l) files with kernels compiled"
