@@ -13,8 +13,7 @@ enum { ATTEND_WARPS = 4, ATTEND_BLOCKS = 16, KEYS = 16, EXACT_WARPS = 4 };
 
 #define LOG2_E 1.44269504f
 
-/* ---- On the tensor cores
- * ------------------------------------------------------------------------------------------------ */
+/* ---- On the tensor cores ----------------------------------------------------------------------------------------- */
 
 /* Two neighbouring numbers of a token's row; zeros where there is no such token. */
 static __device__ __forceinline__ uint32_t load_pair(const uint16_t *heads, size_t stride, int token, int n,
@@ -115,8 +114,20 @@ static __global__ void __launch_bounds__(ATTEND_WARPS *MIEN_WARP) attend(mien_at
     attend_tile<Number, COLUMNS>(p, p.batch.tiles[i / p.n_heads], i % p.n_heads, lane);
 }
 
-/* ---- In float32
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- In float32 -------------------------------------------------------------------------------------------------- */
+
+/* Four neighbouring numbers; `at` is a multiple of 4. */
+static __device__ __forceinline__ float4 four_of(const mien_attend &p, size_t at) {
+  if (p.kept == MIEN_KEPT_F32 || p.kept == MIEN_KEPT_BF16X2)
+    return *reinterpret_cast<const float4 *>(static_cast<const float *>(p.heads) + at);
+  const uint2 bits = *reinterpret_cast<const uint2 *>(static_cast<const uint16_t *>(p.heads) + at);
+  const uint16_t halves[4] = {(uint16_t)bits.x, (uint16_t)(bits.x >> 16), (uint16_t)bits.y, (uint16_t)(bits.y >> 16)};
+  float numbers[4];
+#pragma unroll
+  for (int i = 0; i < 4; i++)
+    numbers[i] = p.kept == MIEN_KEPT_F16 ? mien_f16::number(halves[i]) : mien_bf16::number(halves[i]);
+  return make_float4(numbers[0], numbers[1], numbers[2], numbers[3]);
+}
 
 static __device__ __forceinline__ float number_of(const mien_attend &p, size_t at) {
   switch (p.kept) {
@@ -134,7 +145,13 @@ static __device__ __forceinline__ void attend_query(const mien_attend &p, const 
   for (int key = lane; key < tile.length; key += MIEN_WARP) {
     const size_t k = start + columns + (size_t)key * stride;
     float score = 0;
-    for (int i = 0; i < p.columns; i++) score = fmaf(number_of(p, q + (size_t)i), number_of(p, k + (size_t)i), score);
+    for (int i = 0; i < p.columns; i += 4) {
+      const float4 of_query = four_of(p, q + (size_t)i), of_key = four_of(p, k + (size_t)i);
+      score = fmaf(of_query.x, of_key.x, score);
+      score = fmaf(of_query.y, of_key.y, score);
+      score = fmaf(of_query.z, of_key.z, score);
+      score = fmaf(of_query.w, of_key.w, score);
+    }
     scores[key] = score;
     most = fmaxf(most, score);
   }
@@ -177,8 +194,7 @@ static __global__ void __launch_bounds__(EXACT_WARPS *MIEN_WARP) attend_exactly(
   }
 }
 
-/* ---- Launches
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Launches ---------------------------------------------------------------------------------------------------- */
 
 typedef void (*attend_kernel)(mien_attend);
 

@@ -7,6 +7,8 @@
 #include <glob.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <map>
@@ -17,8 +19,7 @@
 
 #include "runtime.h"
 
-/* ---- The library
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- The library ------------------------------------------------------------------------------------------------- */
 
 #define TEXT_OF(number) #number
 #define TEXT_OF_VALUE(number) TEXT_OF(number)
@@ -69,7 +70,8 @@ static std::vector<std::string> places(void) {
     if (path.find('/') != std::string::npos) found.push_back(path.substr(0, path.rfind('/')));
   }
   found.push_back(""); /* as the loader finds it, or has it loaded already */
-  const struct passwd *user = getpwuid(getuid());
+  /* Nothing of a user's own in a program that runs with others' rights. */
+  const struct passwd *user = getauxval(AT_SECURE) ? NULL : getpwuid(getuid());
   std::vector<std::string> roots = {"/usr/local/lib/python3*/site-packages", "/usr/local/lib/python3*/dist-packages",
                                     "/usr/lib/python3*/site-packages", "/usr/lib/python3/dist-packages"};
   if (user && user->pw_dir) roots.push_back(std::string(user->pw_dir) + "/.local/lib/python3*/site-packages");
@@ -94,19 +96,21 @@ template <class Function> static bool find(Function *function, const char *name)
 }
 
 static cudaError_t open_library(void) {
-  std::string looked;
+  std::string looked, trouble; /* of a file that is there */
   if (opened && lt.status_string) return cudaSuccess;
   for (const std::string &folder : places()) {
-    opened = dlopen((folder.empty() ? LIBRARY : folder + "/" LIBRARY).c_str(), RTLD_NOW | RTLD_LOCAL);
+    const std::string path = folder.empty() ? LIBRARY : folder + "/" LIBRARY;
+    opened = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (opened) break;
+    const char *why = dlerror();
+    if (trouble.empty() && why && !folder.empty() && access(path.c_str(), F_OK) == 0) trouble = why;
     looked += looked.empty() ? "" : ", ";
     looked += folder.empty() ? "the loader's folders" : folder;
   }
   if (!opened)
     return mien_cuda_note_text(cudaErrorUnknown,
-                               "cuBLAS is missing: " LIBRARY " was not found in %s; pip install nvidia-cublas, or "
-                               "install the CUDA toolkit",
-                               looked.c_str());
+                               "cuBLAS is missing: pip install nvidia-cublas, or install the CUDA toolkit: %s",
+                               trouble.empty() ? (LIBRARY " was not found in " + looked).c_str() : trouble.c_str());
   const bool all =
       find(&lt.create, "cublasLtCreate") && find(&lt.matmul, "cublasLtMatmul") &&
       find(&lt.desc_create, "cublasLtMatmulDescCreate") && find(&lt.desc_destroy, "cublasLtMatmulDescDestroy") &&
@@ -124,7 +128,7 @@ static cudaError_t open_library(void) {
 static cudaError_t check(cublasStatus_t status, const char *call) {
   if (status == CUBLAS_STATUS_SUCCESS) return cudaSuccess;
   const cudaError_t code = status == CUBLAS_STATUS_ALLOC_FAILED ? cudaErrorMemoryAllocation : cudaErrorUnknown;
-  return mien_cuda_note_text(code, "%s: %s", call, lt.status_string(status));
+  return mien_cuda_note_text(code, "%.*s: %s", (int)strcspn(call, "("), call, lt.status_string(status));
 }
 
 /* A call of the library. */
@@ -156,8 +160,7 @@ cudaError_t mien_cublas_prepare(void) {
   return handle_of(&device, &handle);
 }
 
-/* ---- Products
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- Products ---------------------------------------------------------------------------------------------------- */
 
 /* The rows that an algorithm is found for, and how many are looked at. */
 enum { NOMINAL_ROWS = 8192, MOST_CHOICES = 32 };
@@ -186,11 +189,14 @@ static cudaError_t describe(layouts *all, mien_dtype dtype, size_t outputs, size
 static cudaError_t choose(cublasLtHandle_t handle, const layouts *all, cublasLtMatmulPreference_t preference,
                           plan *chosen) {
   cublasLtMatmulHeuristicResult_t found[MOST_CHOICES];
-  const uint32_t no_reduction = CUBLASLT_REDUCTION_SCHEME_NONE;
+  const uint32_t no_reduction = CUBLASLT_REDUCTION_SCHEME_NONE, alignment = 16; /* bytes, of everything */
   const size_t no_memory = 0;
   int n = 0;
   LT_TRY(lt.preference_set(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &no_reduction, sizeof no_reduction));
   LT_TRY(lt.preference_set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &no_memory, sizeof no_memory));
+  for (const auto attribute : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+                               CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
+    LT_TRY(lt.preference_set(preference, attribute, &alignment, sizeof alignment));
   LT_TRY(lt.heuristic(handle, chosen->desc, all->w, all->x, all->y, all->y, preference, MOST_CHOICES, found, &n));
   for (int i = 0; i < n; i++) {
     int32_t split = 0;

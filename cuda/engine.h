@@ -152,26 +152,21 @@ struct mien_cuda_engine {
   mien_error broken;
 };
 
-/* Makes the engine's device the thread's for as long as the object lives. */
+/* Makes a device the thread's for as long as the object lives. Then the thread has the context again that it had, the
+ * caller's own perhaps; a thread that had none keeps this one, since asking for another would make it. */
 class mien_on_device {
 public:
-  explicit mien_on_device(const mien_cuda_engine *engine) {
-    if (cudaGetDevice(&before) != cudaSuccess) before = -1;
-    code = before == engine->ordinal ? cudaSuccess : MIEN_CUDA_CALL(cudaSetDevice(engine->ordinal));
-    if (code != cudaSuccess) (void)mien_cuda_note(code, engine->name, "cudaSetDevice(");
-    changed = before != engine->ordinal;
-  }
-  ~mien_on_device(void) {
-    if (changed && before >= 0) (void)cudaSetDevice(before);
-  }
+  explicit mien_on_device(int ordinal);
+  explicit mien_on_device(const mien_cuda_engine *engine) : mien_on_device(engine->ordinal) {}
+  ~mien_on_device(void);
+  mien_on_device(const mien_on_device &) = delete;
   cudaError_t code;
 
 private:
-  int before;
-  bool changed;
+  void *before; /* a CUcontext */
 };
 
-/* The status of a call on the engine that failed with `code`: other failures than of memory break the engine. */
+/* The status of a call on the engine that failed with `code`: those that break the context break the engine. */
 mien_status mien_engine_end(mien_cuda_engine *engine, cudaError_t code, const char *what, mien_error *error);
 /* Whether the engine may be used: it is this process's, and not broken. */
 mien_status mien_engine_check(mien_cuda_engine *engine, mien_error *error);

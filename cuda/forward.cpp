@@ -177,8 +177,7 @@ static cudaError_t pool(const pass *p) {
                                 memory->packed, memory->sums, &pool.results, p->stream);
 }
 
-/* ---- Steps
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Steps ------------------------------------------------------------------------------------------------------- */
 
 static cudaError_t run_step(const pass *p, mien_step step, size_t index) {
   const mien_engine_layer *layer = &p->encoder->layers[index];
@@ -237,8 +236,7 @@ cudaError_t mien_forward_queue(mien_cuda_lane *lane, const mien_layout *layout, 
   return run_step(&p, MIEN_STEP_POOL, 0);
 }
 
-/* ---- Graphs
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Graphs ------------------------------------------------------------------------------------------------------ */
 
 static cudaError_t record(mien_cuda_lane *lane, const mien_layout *layout, cudaStream_t stream, cudaGraphExec_t *exec) {
   cudaGraph_t graph = NULL;

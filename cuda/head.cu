@@ -210,8 +210,7 @@ cudaError_t mien_head_label(const mien_head_numbers *head, mien_dtype dtype, con
                      mien_head_shared_bytes(dtype, (size_t)head->dim), stream, p);
 }
 
-/* ---- Logits to labels
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Logits to labels -------------------------------------------------------------------------------------------- */
 
 typedef struct logits_parameters {
   mien_head_numbers head;
@@ -269,8 +268,7 @@ cudaError_t mien_head_label_logits(const mien_head_numbers *head, const float *l
   return mien_launch(label_logits, dim3(blocks_for(n, LOGITS_WARPS)), LOGITS_WARPS * MIEN_WARP, 0, stream, p);
 }
 
-/* ---- Rows as products take them
- * -------------------------------------------------------------------------------------- */
+/* ---- Rows as products take them ---------------------------------------------------------------------------------- */
 
 typedef struct pack_parameters {
   const void *rows;

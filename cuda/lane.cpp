@@ -3,6 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <new>
+
 #include "engine.h"
 
 /*
@@ -10,6 +12,10 @@
  * just about in its second-level cache. Three lanes: one's batch runs, one's is being copied, one's is being staged.
  */
 enum { MOST_BATCH_TOKENS = 16384, FEWEST_BATCH_TOKENS = 256, LANES = 3, MOST_LANES = 64 };
+
+/* Of a head alone: rows that are not pinned are copied by the thread that has the lane, at a fraction of the link's
+ * speed. */
+enum { ROW_LANES = 8 };
 
 /* Texts of fewer tokens on average fill a batch before its tokens do. */
 enum { LEAST_TOKENS_A_TEXT = 4, FEWEST_TEXTS = 64 };
@@ -29,8 +35,7 @@ mien_layout mien_layout_of_batch(size_t tokens, size_t most_texts) {
   return layout;
 }
 
-/* ---- Memory of a lane
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Memory of a lane -------------------------------------------------------------------------------------------- */
 
 /* Takes from the arena, or only counts. */
 typedef struct taker {
@@ -112,7 +117,8 @@ static cudaError_t free_bytes(const mien_cuda_engine *engine, size_t *bytes) {
 
 mien_status mien_engine_plan(mien_cuda_engine *engine, unsigned lanes, mien_error *error) {
   size_t there = 0;
-  engine->most_lanes = lanes > 0 ? (lanes < MOST_LANES ? lanes : (unsigned)MOST_LANES) : (unsigned)LANES;
+  if (lanes == 0) lanes = engine->has_encoder ? (unsigned)LANES : (unsigned)ROW_LANES;
+  engine->most_lanes = lanes < MOST_LANES ? lanes : (unsigned)MOST_LANES;
   if (!engine->has_encoder) return MIEN_OK;
   const cudaError_t code = free_bytes(engine, &there);
   if (code != cudaSuccess) return mien_engine_end(engine, code, "looking for memory", error);
@@ -147,8 +153,7 @@ cudaError_t mien_lane_resize(mien_cuda_lane *lane, size_t tokens) {
   return cudaSuccess;
 }
 
-/* ---- Making lanes
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Making lanes ------------------------------------------------------------------------------------------------ */
 
 template <class T> static cudaError_t take_pinned(mien_cuda_lane *lane, size_t n, T **memory) {
   void *taken = NULL;
@@ -199,7 +204,7 @@ static cudaError_t make_memory(mien_cuda_lane *lane) {
   return code;
 }
 
-static cudaError_t make_lane(mien_cuda_lane *lane) {
+static cudaError_t make_all(mien_cuda_lane *lane) {
   MIEN_PASS(make_streams(lane));
   if (!lane->engine->has_encoder) return cudaSuccess;
   MIEN_PASS(make_memory(lane));
@@ -208,6 +213,14 @@ static cudaError_t make_lane(mien_cuda_lane *lane) {
     MIEN_PASS(make_slot(lane, &lane->slots[i]));
   }
   return warm_up(lane, lane->slots[0].stream);
+}
+
+static cudaError_t make_lane(mien_cuda_lane *lane) {
+  try {
+    return make_all(lane);
+  } catch (const std::bad_alloc &) { /* here, or the lane would be nobody's */
+    return mien_cuda_note_text(cudaErrorMemoryAllocation, "out of memory");
+  }
 }
 
 void mien_lane_destroy(mien_cuda_lane *lane) {
@@ -224,8 +237,7 @@ void mien_lane_destroy(mien_cuda_lane *lane) {
   delete lane;
 }
 
-/* ---- Sharing them
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Sharing them ------------------------------------------------------------------------------------------------ */
 
 /* A free lane, or a new one where more may be; NULL where there is neither. The lock is held. */
 static mien_cuda_lane *find_lane(mien_cuda_engine *engine) {

@@ -16,8 +16,7 @@ static __device__ __forceinline__ void store_kept(mien_kept kept, float *y, cons
   }
 }
 
-/* ---- LayerNorm: a warp a row
- * ------------------------------------------------------------------------------------------- */
+/* ---- LayerNorm: a warp a row ------------------------------------------------------------------------------------- */
 
 typedef struct norm_of_row {
   const float *gamma, *beta, *multipliers;
@@ -113,26 +112,39 @@ cudaError_t mien_finish_run(const mien_finish_rows *p, int multiprocessors, cuda
   return mien_launch(finish_rows, row_grid(multiprocessors), ROW_WARPS * MIEN_WARP, 0, stream, *p);
 }
 
-/* ---- Pooling: a warp a text, then the head for a block's texts
- * ----------------------------------------------------------- */
+/* ---- Pooling: a warp a text, then the head for a block's texts --------------------------------------------------- */
 
 enum { POOL_TEXTS = MIEN_HEAD_TILE_ROWS, POOL_UNROLL = 4 };
 
-/* A text's tokens x [n × hidden] to one row. */
+static __device__ __forceinline__ void pool_number(mien_cuda_pooling pooling, float *sum, float x) {
+  if (pooling == MIEN_CUDA_POOL_MEAN)
+    *sum += x;
+  else if (x > *sum || x != x) /* NaN comes in, and stays */
+    *sum = x;
+}
+
+/* A text's tokens x [n × hidden] to one row, four columns a lane at a time. */
 static __device__ __forceinline__ void pool_text(const mien_pool &p, const float *x, int n, float *out, int lane) {
   const float *const end = x + (size_t)n * (size_t)p.hidden;
-  for (int i = lane; i < p.hidden; i += MIEN_WARP) {
-    float sum = x[i];
-    if (p.pooling == MIEN_CUDA_POOL_MEAN) {
-#pragma unroll 4
-      for (const float *at = x + p.hidden + i; at < end; at += p.hidden) sum += *at;
-      sum /= (float)n;
-    } else if (p.pooling == MIEN_CUDA_POOL_MAX) {
-      for (const float *at = x + p.hidden + i; at < end; at += p.hidden)
-        if (*at > sum || *at != *at) sum = *at; /* NaN comes in, and stays */
+  for (int i = 4 * lane; i < p.hidden; i += 4 * MIEN_WARP) {
+    float4 sum = *reinterpret_cast<const float4 *>(x + i);
+    if (p.pooling != MIEN_CUDA_POOL_CLS) {
+#pragma unroll 8
+      for (const float *at = x + p.hidden + i; at < end; at += p.hidden) {
+        const float4 more = *reinterpret_cast<const float4 *>(at);
+        pool_number(p.pooling, &sum.x, more.x);
+        pool_number(p.pooling, &sum.y, more.y);
+        pool_number(p.pooling, &sum.z, more.z);
+        pool_number(p.pooling, &sum.w, more.w);
+      }
     }
-    out[i] = sum;
+    if (p.pooling == MIEN_CUDA_POOL_MEAN) {
+      sum.x /= (float)n, sum.y /= (float)n;
+      sum.z /= (float)n, sum.w /= (float)n;
+    }
+    *reinterpret_cast<float4 *>(out + i) = sum;
   }
+  __syncwarp(); /* others' columns are read next */
 }
 
 /* Divides by the L2 norm, or by a little where that is less; tells whether all is finite. */

@@ -18,8 +18,39 @@
 
 static std::atomic<pid_t> process; /* that CUDA was first used in; 0: none */
 
-/* ---- Devices
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- Contexts ---------------------------------------------------------------------------------------------------- */
+
+/* The driver's functions for them: the runtime has none. It has opened the driver's library by now. */
+typedef struct driver {
+  int (*get)(void **context);
+  int (*set)(void *context);
+} driver;
+
+static driver find_driver(void) {
+  driver found = {NULL, NULL};
+  void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+  if (!library) return found;
+  found.get = reinterpret_cast<int (*)(void **)>(dlsym(library, "cuCtxGetCurrent"));
+  found.set = reinterpret_cast<int (*)(void *)>(dlsym(library, "cuCtxSetCurrent"));
+  return found.get && found.set ? found : driver{NULL, NULL};
+}
+
+static const driver &the_driver(void) {
+  static const driver found = find_driver();
+  return found;
+}
+
+mien_on_device::mien_on_device(int ordinal) : before(NULL) {
+  if (the_driver().get && the_driver().get(&before) != 0) before = NULL;
+  code = MIEN_CUDA_CALL(cudaSetDevice(ordinal));
+  if (code != cudaSuccess) (void)mien_cuda_note(code, "mien_on_device", "cudaSetDevice(");
+}
+
+mien_on_device::~mien_on_device(void) {
+  if (before) (void)the_driver().set(before);
+}
+
+/* ---- Devices ----------------------------------------------------------------------------------------------------- */
 
 /* CUDA does not survive a fork. */
 static mien_status check_process(mien_error *error) {
@@ -50,7 +81,15 @@ static mien_status fail_devices(cudaError_t code, mien_error *error) {
     return mien_fail(error, MIEN_RESOURCE, "CUDA: no NVIDIA device: the driver is there, and lists none");
   if (code == cudaErrorDevicesUnavailable)
     return mien_fail(error, MIEN_RESOURCE,
-                     "CUDA: the device is busy: another process has it to itself (compute mode exclusive)");
+                     "CUDA: the device is busy: another process has it to itself, or its compute mode lets no process "
+                     "have it");
+  if (code == cudaErrorSystemNotReady)
+    return mien_fail(error, MIEN_RESOURCE,
+                     "CUDA: the system is not ready: devices that NVSwitch links need NVIDIA's fabric manager to run");
+  if (code == cudaErrorSystemDriverMismatch)
+    return mien_fail(error, MIEN_RESOURCE,
+                     "CUDA: the driver's kernel module and its library are of different versions: expected a restart "
+                     "after the driver was updated");
   return mien_fail(error, MIEN_RESOURCE, "CUDA: %s (%s)", cudaGetErrorString(code), cudaGetErrorName(code));
 }
 
@@ -90,17 +129,33 @@ static cudaError_t read_info(int ordinal, mien_cuda_device_info *info) {
 static mien_status device_info(int ordinal, mien_cuda_device_info *info, mien_error *error) {
   const mien_status status = check_ordinal(ordinal, error);
   if (status != MIEN_OK) return status;
-  int before = 0;
   *info = {};
-  (void)cudaGetDevice(&before);
-  cudaError_t code = MIEN_CUDA_CALL(cudaSetDevice(ordinal));
-  if (code == cudaSuccess) code = read_info(ordinal, info);
-  (void)cudaSetDevice(before);
+  const mien_on_device here(ordinal);
+  const cudaError_t code = here.code == cudaSuccess ? read_info(ordinal, info) : here.code;
   return code == cudaSuccess ? MIEN_OK : fail_devices(code, error);
 }
 
-/* ---- Engines
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- Engines ----------------------------------------------------------------------------------------------------- */
+
+/* Failures after which nothing works any more in the context, as the runtime's documentation has it. */
+static bool breaks_context(cudaError_t code) {
+  switch (code) {
+  case cudaErrorIllegalAddress:
+  case cudaErrorLaunchFailure:
+  case cudaErrorMisalignedAddress:
+  case cudaErrorIllegalInstruction:
+  case cudaErrorInvalidAddressSpace:
+  case cudaErrorInvalidPc:
+  case cudaErrorHardwareStackError:
+  case cudaErrorLaunchTimeout:
+  case cudaErrorAssert:
+  case cudaErrorECCUncorrectable:
+  case cudaErrorDevicesUnavailable:
+  case cudaErrorContextIsDestroyed:
+  case cudaErrorUnknown: return true;
+  default: return false;
+  }
+}
 
 mien_status mien_engine_end(mien_cuda_engine *engine, cudaError_t code, const char *what, mien_error *error) {
   if (code == cudaSuccess) return MIEN_OK;
@@ -108,7 +163,7 @@ mien_status mien_engine_end(mien_cuda_engine *engine, cudaError_t code, const ch
   mien_error told;
   snprintf(place, sizeof place, "%s: %s", engine->name, what);
   const mien_status status = mien_cuda_tell(code, place, &told);
-  if (code != cudaErrorMemoryAllocation) {
+  if (breaks_context(code)) {
     std::lock_guard<std::mutex> held(engine->lock);
     if (!engine->is_broken) engine->broken = told;
     engine->is_broken = true;
@@ -125,14 +180,15 @@ mien_status mien_engine_check(mien_cuda_engine *engine, mien_error *error) {
                    engine->broken.message);
 }
 
+/* In a child the device's memory is the parent's, and what threads of the parent wait for can't be unmade. */
 static void close_engine(mien_cuda_engine *engine) {
-  if (!engine) return;
-  if (engine->process == getpid()) {
+  if (!engine || engine->process != getpid()) return;
+  {
     const mien_on_device here(engine);
     for (mien_cuda_lane *lane : engine->lanes) mien_lane_destroy(lane);
     mien_arena_free(&engine->weights);
   }
-  delete engine; /* in a child the device's memory is the parent's */
+  delete engine;
 }
 
 /* Weights are many small arrays. */
@@ -187,8 +243,7 @@ static mien_status open_engine(const mien_cuda_open_options *options, const mien
   return status;
 }
 
-/* ---- The table: nothing of C++ leaves it
- * ------------------------------------------------------------------------------------ */
+/* ---- The table: nothing of C++ leaves it ------------------------------------------------------------------------- */
 
 static mien_status fail_memory(mien_error *error) { return mien_fail(error, MIEN_RESOURCE, "CUDA: out of memory"); }
 

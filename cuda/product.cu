@@ -114,8 +114,7 @@ static __device__ __forceinline__ float finish(const mien_product &p, float sum,
   return (p.scales ? sum * p.scales[output] : sum) + p.bias[output];
 }
 
-/* ---- With GELU or a residual
- * ------------------------------------------------------------------------------------------ */
+/* ---- With GELU or a residual ------------------------------------------------------------------------------------- */
 
 typedef tiling<128, 128, 2, 2, STAGES> plain_tiling;
 
@@ -153,8 +152,7 @@ template <class Number> static __global__ void __launch_bounds__(plain_tiling::T
     }
 }
 
-/* ---- With a residual and LayerNorm
- * ------------------------------------------------------------------------------------ */
+/* ---- With a residual and LayerNorm ------------------------------------------------------------------------------- */
 
 /* All outputs of a row are in one block. */
 enum { NORM_ROWS = 64, NORM_WARPS = 8 };
@@ -256,8 +254,7 @@ static __global__ void __launch_bounds__(norm_tiling<outputs>::THREADS) multiply
     }
 }
 
-/* ---- Launches
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Launches ---------------------------------------------------------------------------------------------------- */
 
 typedef void (*norm_kernel)(mien_product_norm);
 typedef struct norm_choice {

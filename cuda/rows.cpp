@@ -2,6 +2,8 @@
 /* Embeddings to labels: host memory in pieces, copied while the piece before is labelled; or device memory. */
 #include <string.h>
 
+#include <new>
+
 #include "engine.h"
 
 /* Bytes of rows in a piece: enough for the link's full speed, and for a kernel to be long beside its launch. */
@@ -23,8 +25,7 @@ static size_t packed_bytes(const mien_cuda_engine *engine, const mien_engine_hea
   return head->own ? 0 : head->dim * bytes_of(dtype);
 }
 
-/* ---- Memory
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------------------------------------------------ */
 
 void mien_rows_free(mien_cuda_lane *lane) {
   for (void *memory : lane->row_memory.pinned) (void)cudaFreeHost(memory);
@@ -98,7 +99,8 @@ static cudaError_t make_room(mien_cuda_lane *lane, mien_dtype dtype, size_t n, b
     piece = LOGIT_BYTES / (logits_of_row(head) * sizeof(float));
   if (piece > n) piece = n > FEWEST ? n : (size_t)FEWEST;
   if (piece == 0) piece = 1;
-  if (lane->row_memory.piece >= piece && piece < n) piece = lane->row_memory.piece;
+  /* What is there already does for fewer rows, too. */
+  if (lane->row_memory.dtype == dtype && lane->row_memory.piece >= piece) piece = lane->row_memory.piece;
   cudaError_t code = make_memory(lane, dtype, piece, staged, scores);
   while (code == cudaErrorMemoryAllocation && piece > 1) {
     piece /= 2;
@@ -107,8 +109,7 @@ static cudaError_t make_room(mien_cuda_lane *lane, mien_dtype dtype, size_t n, b
   return code;
 }
 
-/* ---- Pieces
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Pieces ------------------------------------------------------------------------------------------------------ */
 
 typedef struct rows_run {
   mien_cuda_lane *lane;
@@ -203,8 +204,11 @@ static cudaError_t is_pinned(const void *memory, bool *pinned) {
 static cudaError_t label_on(mien_cuda_lane *lane, const mien_rows *rows, size_t n, const mien_results *results,
                             size_t *n_bad) {
   rows_run run = {lane, rows, results, true, 0};
+  const unsigned char *data = static_cast<const unsigned char *>(rows->data);
+  const size_t last = ((n - 1) * rows->stride + lane->engine->dim) * bytes_of(rows->dtype) - 1;
   bool pinned = false;
-  MIEN_PASS(is_pinned(rows->data, &pinned));
+  MIEN_PASS(is_pinned(data, &pinned));
+  if (pinned) MIEN_PASS(is_pinned(data + last, &pinned)); /* all of it, not a part that is registered */
   run.staged = !pinned;
   MIEN_PASS(make_room(lane, rows->dtype, n, run.staged, results->scores != NULL));
   const cudaError_t code = label_pieces(&run, n);
@@ -227,14 +231,18 @@ mien_status mien_engine_label_rows(mien_cuda_engine *engine, const mien_rows *ro
   if (here.code != cudaSuccess) return mien_engine_end(engine, here.code, "labelling rows", error);
   status = mien_lane_acquire(engine, &lane, error);
   if (status != MIEN_OK) return status;
-  const cudaError_t code = label_on(lane, rows, n, results, n_bad);
+  cudaError_t code;
+  try {
+    code = label_on(lane, rows, n, results, n_bad);
+  } catch (const std::bad_alloc &) { /* here, or the lane would be nobody's */
+    code = mien_cuda_note_text(cudaErrorMemoryAllocation, "out of memory");
+  }
   status = mien_engine_end(engine, code, "labelling rows", error);
   mien_lane_release(lane);
   return status;
 }
 
-/* ---- Device memory
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Device memory ----------------------------------------------------------------------------------------------- */
 
 /* Rows that go through a product at a time, and where their packed copies lie behind their logits. */
 typedef struct product_pieces {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static thread_local char noted[256];
+static thread_local char noted[sizeof((mien_error *)NULL)->message];
 
 cudaError_t mien_cuda_note(cudaError_t code, const char *function, const char *call) {
   (void)cudaGetLastError(); /* it is told here, and must not be found by the next call */
@@ -36,8 +36,7 @@ cudaError_t mien_cuda_fault(void) {
 }
 #endif
 
-/* ---- Device memory
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- Device memory ----------------------------------------------------------------------------------------------- */
 
 enum { ALIGNMENT = 256 };
 

@@ -4,8 +4,7 @@
 
 #include "engine.h"
 
-/* ---- Staging
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- Staging ----------------------------------------------------------------------------------------------------- */
 
 /* The texts of a batch: as many from the first on as fit. */
 static size_t fill_batch(const mien_layout *layout, const size_t *lengths, size_t n, size_t *tokens) {
@@ -66,8 +65,7 @@ size_t mien_lane_stage(const mien_cuda_lane *lane, const int32_t *ids, const siz
   return texts;
 }
 
-/* ---- Results
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Results ----------------------------------------------------------------------------------------------------- */
 
 static cudaError_t fetch(const mien_slot *slot, void *to, const void *from, size_t bytes) {
   MIEN_TRY(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, slot->stream));
@@ -118,8 +116,7 @@ static mien_results results_from(const mien_cuda_engine *engine, const mien_resu
   return from;
 }
 
-/* ---- Batches
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Batches ----------------------------------------------------------------------------------------------------- */
 
 /* Queues a batch in a free slot. */
 static cudaError_t queue(mien_cuda_lane *lane, mien_slot *slot, const int32_t *ids, const size_t *lengths, size_t texts,

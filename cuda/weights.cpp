@@ -8,8 +8,7 @@
 
 static size_t whole(size_t n, size_t of) { return (n + of - 1) / of * of; }
 
-/* ---- The head
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- The head ---------------------------------------------------------------------------------------------------- */
 
 /* Padding that cuBLASLt's fastest kernels ask for. */
 enum { PADDED_DIM = 16, PADDED_LABELS = 16 };
@@ -113,8 +112,7 @@ cudaError_t mien_engine_queue_head(const mien_cuda_engine *engine, const mien_en
   return cudaSuccess;
 }
 
-/* ---- The encoder
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- The encoder ------------------------------------------------------------------------------------------------- */
 
 static uint16_t bits_of(mien_dtype number, float x) {
   return number == MIEN_F16 ? mien_float_to_half(x) : mien_float_to_bf16(x);

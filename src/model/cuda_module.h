@@ -148,7 +148,7 @@ typedef struct mien_cuda_module {
   /* Either of head and encoder may be NULL. */
   mien_status (*open)(const mien_cuda_open_options *options, const mien_cuda_head *head,
                       const mien_cuda_encoder *encoder, mien_cuda_engine **engine, mien_error *error);
-  /* All lanes are released. In a child after fork nothing but memory of the process itself is freed. */
+  /* All lanes are released. In a child after fork it does nothing. */
   void (*close)(mien_cuda_engine *engine);
 
   /*

@@ -115,8 +115,7 @@ struct test_encoder {
   test_encoder(const test_encoder &) = delete;
 };
 
-/* ---- The same in double
- * -------------------------------------------------------------------------------------------------- */
+/* ---- The same in double ------------------------------------------------------------------------------------------ */
 
 typedef std::vector<double> numbers;
 

@@ -10,8 +10,7 @@
 static const mien_cuda_module *module;
 static const test_shape shape = {1, 128, 4, 32, 64, 20, 16};
 
-/* ---- Without devices
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Without devices --------------------------------------------------------------------------------------------- */
 
 static void expect_message(mien_status status, const mien_error &error, mien_status expected, const char *part) {
   ck_assert_int_eq(status, expected);
@@ -50,8 +49,7 @@ START_TEST(a_busy_device_is_said_to_be_busy) {
 }
 END_TEST
 
-/* ---- Without memory
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Without memory ---------------------------------------------------------------------------------------------- */
 
 START_TEST(a_device_without_room_is_refused) {
   const test_encoder encoder(shape, MIEN_BF16, 5);
@@ -68,8 +66,7 @@ START_TEST(a_device_without_room_is_refused) {
 }
 END_TEST
 
-/* ---- At every call
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- At every call ----------------------------------------------------------------------------------------------- */
 
 struct run_of_all {
   const test_encoder &encoder;
@@ -157,8 +154,7 @@ END_TEST
 START_TEST(memory_may_run_out_at_every_call) { fail_everywhere(cudaErrorMemoryAllocation); }
 END_TEST
 
-/* ---- Processes
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Processes --------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_child_after_fork_is_refused_and_can_close) {
   const test_head head(28, 24, 1, 3);

@@ -230,6 +230,16 @@ START_TEST(rows_and_results_in_device_memory) {
       ck_assert(cudaStreamSynchronize(stream) == cudaSuccess);
       ck_assert(memcmp(found.data(), expected.scores.data(), found.size() * 4) == 0);
       ck_assert(memcmp(found_words.data(), expected.words.data(), found_words.size() * 4) == 0);
+      if (way == MIEN_CUDA_OWN) { /* on the default stream too */
+        const test_head few(28, 50, 1.5, 62);
+        mien_cuda_engine *other = open_head(few, way);
+        ck_assert_int_eq(module->label_device_rows(other, &on_device, rows.n, &results, NULL, &error), MIEN_OK);
+        cudaMemcpyAsync(found_words.data(), words, rows.n * 4, cudaMemcpyDeviceToHost, NULL);
+        ck_assert(cudaStreamSynchronize(NULL) == cudaSuccess);
+        const outcome of_few = label(other, few, rows.rows, rows.n, true);
+        ck_assert(memcmp(found_words.data(), of_few.words.data(), rows.n * 4) == 0);
+        module->close(other);
+      }
       on_device.dtype = MIEN_F64;
       ck_assert_int_eq(module->label_device_rows(engine, &on_device, rows.n, &results, stream, &error), MIEN_ARGUMENT);
       for (void *memory : {data, words, scores, status}) cudaFree(memory);

@@ -52,7 +52,7 @@ START_TEST(the_device_is_described) {
 }
 END_TEST
 
-/* ---- Rows ------------------------------------------------------------------------------------------------------- */
+/* ---- Rows -------------------------------------------------------------------------------------------------------- */
 
 /* A block of rows is there again and again: each must have the results of the first. */
 static size_t rows_of_block(size_t first) { return n_rows - first < BLOCK ? n_rows - first : (size_t)BLOCK; }
@@ -192,7 +192,7 @@ START_TEST(millions_of_rows_in_device_memory) {
 }
 END_TEST
 
-/* ---- Texts ------------------------------------------------------------------------------------------------------ */
+/* ---- Texts ------------------------------------------------------------------------------------------------------- */
 
 static const test_shape shape = {2, DIM, DIM / 32, 32, 4 * DIM, 1000, 64};
 
@@ -232,7 +232,7 @@ END_TEST
 START_TEST(many_texts_in_int8) { many_texts(MIEN_INT8); }
 END_TEST
 
-/* ---- Side by side ----------------------------------------------------------------------------------------------- */
+/* ---- Side by side ------------------------------------------------------------------------------------------------ */
 
 START_TEST(threads_share_an_engine) {
   enum { THREADS = 6, TIMES = 4, TEXTS = MIEN_TEST_TEXTS / 20 };
@@ -293,7 +293,7 @@ START_TEST(two_processes_share_a_device) {
 }
 END_TEST
 
-/* ---- Memory ----------------------------------------------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(engines_that_come_and_go_leave_nothing) {
   enum { FIRST = 5, LAST = 25, SLACK = 4 << 20 };

@@ -16,7 +16,7 @@ struct shim_matrix {
 };
 struct shim_preference {
   size_t memory;
-  uint32_t reductions;
+  uint32_t reductions, alignments[4];
 };
 
 extern "C" {
@@ -79,7 +79,7 @@ cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *preference) {
-  *preference = new shim_preference{~(size_t)0, ~0u};
+  *preference = new shim_preference{~(size_t)0, ~0u, {256, 256, 256, 256}};
   return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference) {
@@ -91,8 +91,10 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
                                                     size_t bytes) {
   if (attribute == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES)
     memcpy(&preference->memory, value, bytes);
-  else
+  else if (attribute == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK)
     memcpy(&preference->reductions, value, bytes);
+  else
+    memcpy(&preference->alignments[attribute - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES], value, bytes);
   return CUBLAS_STATUS_SUCCESS;
 }
 /* Two: the first splits the sums, which nobody may take. */
@@ -103,6 +105,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   *n = 0;
   if (preference->memory != 0 || preference->reductions != CUBLASLT_REDUCTION_SCHEME_NONE || most < 2)
     return CUBLAS_STATUS_SUCCESS;
+  for (uint32_t alignment : preference->alignments)
+    if (alignment != 16) return CUBLAS_STATUS_SUCCESS; /* all that products check of their operands */
   *n = 2;
   results[0] = {{{16, 4}}, 0, CUBLAS_STATUS_SUCCESS};
   results[1] = {{{17, 1}}, 0, CUBLAS_STATUS_SUCCESS};

@@ -16,7 +16,7 @@
 
 #include "base/half.h"
 
-/* ---- The language ----------------------------------------------------------------------------------------------- */
+/* ---- The language ------------------------------------------------------------------------------------------------ */
 
 #define __global__
 #define __device__
@@ -54,7 +54,7 @@ static inline float4 make_float4(float x, float y, float z, float w) { return {x
 
 extern dim3 blockIdx, threadIdx, blockDim, gridDim; /* of the fiber that runs */
 
-/* ---- Collectives of the fiber that runs ------------------------------------------------------------------------- */
+/* ---- Collectives of the fiber that runs -------------------------------------------------------------------------- */
 
 enum { SHIM_SLOT_BYTES = 64 };
 /* Gives this lane's bytes and gets those of all lanes, a slot each; good until the next exchange but one. */
@@ -108,7 +108,7 @@ static inline unsigned __float_as_uint(float value) {
 }
 static inline float __int_as_float(int bits) { return __uint_as_float((unsigned)bits); }
 
-/* ---- The runtime ------------------------------------------------------------------------------------------------ */
+/* ---- The runtime ------------------------------------------------------------------------------------------------- */
 
 typedef enum cudaError {
   cudaSuccess = 0,
@@ -120,7 +120,18 @@ typedef enum cudaError {
   cudaErrorInvalidDevice = 101,
   cudaErrorIllegalAddress = 700,
   cudaErrorLaunchFailure = 719,
+  cudaErrorECCUncorrectable = 214,
   cudaErrorNotReady = 600,
+  cudaErrorLaunchTimeout = 702,
+  cudaErrorContextIsDestroyed = 709,
+  cudaErrorAssert = 710,
+  cudaErrorHardwareStackError = 714,
+  cudaErrorIllegalInstruction = 715,
+  cudaErrorMisalignedAddress = 716,
+  cudaErrorInvalidAddressSpace = 717,
+  cudaErrorInvalidPc = 718,
+  cudaErrorSystemNotReady = 802,
+  cudaErrorSystemDriverMismatch = 803,
   cudaErrorUnknown = 999
 } cudaError_t;
 
@@ -214,7 +225,7 @@ static inline cudaError_t mien_launch(void (*kernel)(Parameters), dim3 grid, uns
                      [kernel, parameters] { kernel(parameters); });
 }
 
-/* ---- For tests -------------------------------------------------------------------------------------------------- */
+/* ---- For tests --------------------------------------------------------------------------------------------------- */
 
 struct shim_settings {
   int devices;      /* how many there are; -1: no driver */
@@ -227,7 +238,7 @@ extern struct shim_settings shim;
 size_t shim_device_bytes(void); /* allocated now, all devices */
 size_t shim_objects(void);      /* streams, events, graphs and pinned memory that exist */
 
-/* ---- Warp products ---------------------------------------------------------------------------------------------- */
+/* ---- Warp products ----------------------------------------------------------------------------------------------- */
 
 struct mien_bf16;
 struct mien_f16;

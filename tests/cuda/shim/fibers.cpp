@@ -282,7 +282,7 @@ void shim_copy_wait(int left) {
   for (size_t &group : self->groups) group -= end;
 }
 
-/* ---- Products --------------------------------------------------------------------------------------------------- */
+/* ---- Products ---------------------------------------------------------------------------------------------------- */
 
 /* Widened by the lane that has them, so that others only multiply. */
 struct operands {

@@ -89,9 +89,15 @@ bool holds(const std::map<void *, std::pair<size_t, int>> &blocks, const void *m
 
 } // namespace
 
+/* NULL is the default stream. */
+static cudaStream_t named(cudaStream_t stream) {
+  static shim_stream of_nobody;
+  return stream ? stream : &of_nobody;
+}
+
 void shim_queue(cudaStream_t stream, std::function<void()> work) {
   guard held(lock);
-  if (!stream) fail("the default stream is used");
+  stream = named(stream);
   if (stream->capture)
     stream->capture->nodes.push_back(std::move(work));
   else
@@ -124,7 +130,7 @@ size_t shim_device_bytes(void) {
 }
 size_t shim_objects(void) { return n_objects + pinned_memory.size(); }
 
-/* ---- Errors and devices ----------------------------------------------------------------------------------------- */
+/* ---- Errors and devices ------------------------------------------------------------------------------------------ */
 
 const char *cudaGetErrorName(cudaError_t code) {
   switch (code) {
@@ -197,7 +203,7 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes) {
   return cudaSuccess;
 }
 
-/* ---- Memory ----------------------------------------------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------------------------------------------------ */
 
 static cudaError_t allocate(std::map<void *, std::pair<size_t, int>> &blocks, void **memory, size_t bytes) {
   if (posix_memalign(memory, 256, bytes ? bytes : 1) != 0) return error(cudaErrorMemoryAllocation);
@@ -268,7 +274,7 @@ cudaError_t cudaMemsetAsync(void *to, int value, size_t bytes, cudaStream_t stre
   return cudaSuccess;
 }
 
-/* ---- Streams, events, graphs ------------------------------------------------------------------------------------ */
+/* ---- Streams, events, graphs ------------------------------------------------------------------------------------- */
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned) {
   guard held(lock);
@@ -285,7 +291,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   guard held(lock);
-  drain(stream);
+  drain(named(stream));
   return cudaSuccess;
 }
 cudaError_t cudaDeviceSynchronize(void) { return cudaSuccess; }
