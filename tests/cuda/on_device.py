@@ -183,7 +183,8 @@ def bench(subject, limit, *arguments):
 
     def judge(code, output):
         if code == 2 and "option" in output:
-            return "skipped", f"this mien does not measure CUDA devices: {last_line(output)}"
+            line = next(line for line in output.splitlines() if "option" in line)
+            return "skipped", f"this mien does not measure CUDA devices: {line}"
         return ("passed", "") if code == 0 else ("failed", last_line(output) or f"exit code {code}")
 
     command = [MIEN, "bench", subject, "--device", "cuda", "--json", *arguments]

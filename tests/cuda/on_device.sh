@@ -84,8 +84,11 @@ fi
 
 if [ -n "$native" ]; then
   nvcc="$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)"
-  # This machine's GPU alone.
-  build_alone "$source/build/on-device/native" "$nvcc" -DCMAKE_CUDA_ARCHITECTURES=native
+  # For this machine's GPU alone, where the driver says what it is: 9.0 is sm_90.
+  processor="$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d .)" || true
+  arguments=()
+  if [ -n "$processor" ]; then arguments=("-DCMAKE_CUDA_ARCHITECTURES=$processor-real"); fi
+  build_alone "$source/build/on-device/native" "$nvcc" "${arguments[@]}"
   collect "$source/build/on-device/native" "$native"
   exit
 fi
@@ -106,6 +109,7 @@ else
     built=failed why='there is no nvcc or no CMake, and no build was carried here'
   elif ! timeout 240 "$0" --native "$build" 2>"$out/build.log"; then
     built=failed why="$(tail -n 1 "$out/build.log")"
+    why="${why:-it took more than 240 s}"
   fi
 fi
 # CUDA's libraries, where nvcc or a package of Python has them.
