@@ -157,7 +157,8 @@ int cli_device_find_libraries(const char *command);
 
 /* ---- Signals ------------------------------------------------------------------------------------------------- */
 
-/* Set by SIGINT, SIGTERM and SIGHUP once cli_catch_signals was called; a second signal ends the process at once. */
+/* Set by SIGINT, SIGTERM and SIGHUP once cli_catch_signals was called; a second signal, half a second later or
+ * more, ends the process at once. */
 extern atomic_bool cli_cancelled;
 void cli_catch_signals(void);
 

@@ -83,14 +83,27 @@ bool cli_parse_probability(const char *text, double *number) {
 
 atomic_bool cli_cancelled;
 
-static void on_signal(int signal) {
-  (void)signal;
-  atomic_store_explicit(&cli_cancelled, true, memory_order_relaxed);
+/* The first signal asks the run to end; a later one ends it at once. timeout(1) sends its own twice in a row, to the
+ * command and to its group: that is one. */
+static void on_signal(int number) {
+  static struct timespec first; /* two threads may set it, to about the same time */
+  const double one = 0.5;       /* seconds */
+  struct timespec now;
+  const int error = errno;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  if (!atomic_load_explicit(&cli_cancelled, memory_order_acquire)) {
+    first = now;
+    atomic_store_explicit(&cli_cancelled, true, memory_order_release);
+  } else if ((double)(now.tv_sec - first.tv_sec) + (double)(now.tv_nsec - first.tv_nsec) * 1e-9 > one) {
+    signal(number, SIG_DFL);
+    raise(number); /* when this returns */
+  }
+  errno = error;
 }
 
 void cli_catch_signals(void) {
   static const int caught[] = {SIGINT, SIGTERM, SIGHUP};
-  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
+  struct sigaction action = {.sa_handler = on_signal};
   sigemptyset(&action.sa_mask);
   for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) {
     struct sigaction before;

@@ -88,7 +88,9 @@ class Behaviour(unittest.TestCase):
         run.stdin.write(fixtures.raw(fixtures.ROWS) * 50000)
         run.stdin.flush()
         self.wait_for(self.has_temporary)
-        run.send_signal(number)
+        for _ in range(2):  # as timeout(1) does: to the command, and to its group
+            run.send_signal(number)
+            time.sleep(0.02)
         _, stderr = self.finish(run)
         self.assertEqual(run.returncode, 5, stderr)
         self.assertIn(b"interrupted", stderr)
