@@ -199,16 +199,25 @@ mergeInto(LibraryManager.library, {
     return process.stdin.isTTY ? 1 : 0
   },
 
-  // The first signal calls the handler, a second one does what it does to a process without one.
+  // The first signal calls the handler; one that comes more than half a second later does what it does to a process
+  // without one, as cli/common.c has it.
   mien_node_once__proxy: 'sync',
   mien_node_once__deps: ['$mien_node', '$getWasmTableEntry'],
   mien_node_once: function (signal, handler) {
     const signals = mien_node.os.constants.signals
     for (const name of Object.keys(signals)) {
       if (signals[name] !== signal) continue
-      process.once(name, function () {
-        getWasmTableEntry(handler)(signal)
-      })
+      let first
+      const handle = function () {
+        if (first === undefined) {
+          first = performance.now()
+          getWasmTableEntry(handler)(signal)
+        } else if (performance.now() - first > 500) {
+          process.removeListener(name, handle)
+          process.kill(process.pid, name)
+        }
+      }
+      process.on(name, handle)
       break
     }
   },

@@ -207,7 +207,8 @@ static void on_signal(int number) {
   handlers[number](number);
 }
 
-/* Handlers are called once, as those of the command are to be. Node does not tell which signals are ignored. */
+/* Handlers are called once: mien_node_once ends the process at a later signal. Node does not tell which signals are
+ * ignored. */
 int sigaction(int number, const struct sigaction *restrict action, struct sigaction *restrict before) {
   if (before) *before = (struct sigaction){.sa_handler = handlers[number] ? handlers[number] : SIG_DFL};
   if (!action || action->sa_handler == SIG_IGN || action->sa_handler == SIG_DFL) return 0;
