@@ -80,7 +80,7 @@ def step(name, limit, command, needs=(), environment=None, figures=None, judge=N
     if figures and os.path.exists(figures):
         os.remove(figures)
     code, output, seconds, limit = run(name, limit, command, environment)
-    tests = {status: re.findall(rf"^{status} (\w+): (.*)", output, re.M) for status in ("passed", "failed", "skipped")}
+    tests = {kind: re.findall(rf"^{kind} ([\w ]+): (.*)", output, re.M) for kind in ("passed", "failed", "skipped")}
     more = {"tests": {status: dict(found) for status, found in tests.items()}} if any(tests.values()) else {}
     if figures and os.path.exists(figures):
         with open(figures, encoding="utf-8") as file:
@@ -141,7 +141,7 @@ def find_device():
 
 
 def test():
-    for suite, limit in (("head", 60), ("encoder", 60), ("failures", 60), ("large", 120)):
+    for suite, limit in (("head", 60), ("encoder", 60), ("failures", 60), ("bench", 40), ("large", 120)):
         step(f"suite {suite}", limit, [program(suite)], needs=[program(suite)])
     for dtype in ("f32", "bf16x3", "bf16", "f16", "int8"):
         agreement("scores", 40, "--dtype", dtype)
@@ -176,10 +176,9 @@ def sanitize():
 # ---- Measurements ---------------------------------------------------------------------------------------------------
 
 
-def bench(subject, limit, *arguments):
+def bench(name, limit, subject, *arguments):
     """A mien that cannot yet says that it does not know the option."""
-    name = f"bench {subject}"
-    log = os.path.join(OUT, f"bench-{subject}.log")
+    log = os.path.join(OUT, name.replace(" ", "-") + ".log")
 
     def judge(code, output):
         if code == 2 and "option" in output:
@@ -192,11 +191,11 @@ def bench(subject, limit, *arguments):
     if made["status"] != "passed":
         return
     with open(log, encoding="utf-8") as file:
-        shown = next((line for line in file if line.startswith("{")), "")
+        shown = file.read()
     try:
-        made["figures"] = json.loads(shown)
+        made["figures"] = json.JSONDecoder().raw_decode(shown[shown.index("{"):])[0]
     except ValueError:
-        made.update(status="failed", reason="its output is not a line of JSON")
+        made.update(status="failed", reason="its output is no JSON")
 
 
 def peers(part, limit):
@@ -206,8 +205,10 @@ def peers(part, limit):
 
 
 def measure():
-    bench("head", 60)
-    bench("encoder", 60, "--model", os.path.join(SOURCE, "models/goemotions-small"))
+    bench("bench head", 45, "head", "--seconds", "0.2")
+    model = os.path.join(SOURCE, "models/goemotions-small")
+    bench("bench encoder", 45, "encoder", "--model", model, "--seconds", "0.2")
+    bench("bench encoder random", 60, "encoder", "--random", "--seconds", "0.1")
     peers("head", 60)
     peers("texts", 90)
     peers("head-compiled", 60)

@@ -10,7 +10,7 @@
 set -euo pipefail
 usage() { echo "usage: on_device.sh --prepare FOLDER | [--build FOLDER] [--out FOLDER]" >&2; exit 2; }
 source="$(cd "$(dirname "$0")/../.." && pwd)"
-programs=(head encoder failures large)
+programs=(head encoder failures bench large)
 prepare='' build='' native='' out="${OUT:-}"
 while [ $# -gt 0 ]; do
   [ $# -ge 2 ] || usage
