@@ -12,9 +12,10 @@ enum { CHUNKS_BETWEEN_PROGRESS = 4 };
 
 mien_status mien_device_scratch_create(const mien_model *model, const mien_engine *engine, mien_device_scratch *scratch,
                                        mien_error *error) {
-  const size_t max_tokens = model->encoder->config.max_tokens;
+  const size_t max_tokens = model->encoder->config.max_tokens, batch = engine->module->batch_tokens(engine->engine);
   size_t ids = 0;
-  scratch->tokens = engine->module->batch_tokens(engine->engine);
+  /* Handed over before a text more could be too much for a batch: what is left over would be one of its own. */
+  scratch->tokens = batch / 2 > max_tokens ? batch - max_tokens : batch / 2;
   if (mien_size_add(scratch->tokens, max_tokens, &ids)) scratch->ids = mien_alloc(ids, sizeof *scratch->ids);
   scratch->lengths = mien_alloc(CHUNK_TEXTS, sizeof *scratch->lengths);
   if (scratch->ids && scratch->lengths) return MIEN_OK;
