@@ -2,8 +2,7 @@
 /* A benchmark from its beginning to its end; what is measured is in bench_roofs.cu, bench_head.cu, bench_encoder.cu. */
 #include "bench.h"
 
-/* ---- Memory and events ---------------------------------------------------------------------------------------------
- */
+/* ---- Memory and events ------------------------------------------------------------------------------------------- */
 
 mien_bench::~mien_bench(void) {
   if (stream) (void)cudaStreamSynchronize(stream);
@@ -15,14 +14,8 @@ mien_bench::~mien_bench(void) {
 
 mien_bench_memory::~mien_bench_memory(void) {
   (void)cudaStreamSynchronize(bench->stream);
-  for (void *memory : pinned) (void)cudaFreeHost(memory);
+  mien_pinned_free(&pinned);
   mien_arena_free(&arena);
-}
-
-cudaError_t mien_bench_take_pinned(mien_bench_memory *memory, size_t bytes, void **out) {
-  MIEN_TRY(cudaHostAlloc(out, bytes, cudaHostAllocDefault));
-  memory->pinned.push_back(*out);
-  return cudaSuccess;
 }
 
 static cudaError_t start(mien_bench *b) {
@@ -39,8 +32,7 @@ static cudaError_t start(mien_bench *b) {
   return cudaSuccess;
 }
 
-/* ---- All of it -----------------------------------------------------------------------------------------------------
- */
+/* ---- All of it --------------------------------------------------------------------------------------------------- */
 
 mien_status mien_engine_bench(mien_cuda_engine *engine, const mien_cuda_bench *request, mien_error *error) {
   mien_status status = mien_engine_check(engine, error);

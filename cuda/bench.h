@@ -34,9 +34,8 @@ struct mien_bench_memory {
   ~mien_bench_memory(void);
   const mien_bench *bench;
   mien_arena arena = {};
-  std::vector<void *> pinned;
+  mien_pinned pinned;
 };
-cudaError_t mien_bench_take_pinned(mien_bench_memory *memory, size_t bytes, void **out);
 
 /* Random numbers from -scale to scale. F32, F16 or BF16. */
 cudaError_t mien_bench_fill(const mien_bench *bench, mien_dtype dtype, void *out, size_t n, float scale);

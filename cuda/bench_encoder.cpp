@@ -14,8 +14,7 @@ typedef struct bench_place {
   size_t text, id;
 } bench_place;
 
-/* ---- Operations and bytes ------------------------------------------------------------------------------------------
- */
+/* ---- Operations and bytes ---------------------------------------------------------------------------------------- */
 
 static double of_number(const mien_engine_encoder *encoder) { return encoder->kept == MIEN_KEPT_F32 ? 4 : 2; }
 
@@ -61,8 +60,7 @@ static double state_bytes(const mien_engine_encoder *encoder) {
   return sizeof(float) + (encoder->kept == MIEN_KEPT_F32 ? 0 : 2 * planes(encoder));
 }
 
-/* ---- What is told --------------------------------------------------------------------------------------------------
- */
+/* ---- What is told ------------------------------------------------------------------------------------------------ */
 
 static const char *peak_of(const mien_engine_encoder *encoder) {
   if (encoder->kept == MIEN_KEPT_F32) return "fma_f32";
@@ -94,8 +92,7 @@ static void set_products(const mien_engine_encoder *encoder, double operations, 
   measure->peak = peak_of(encoder);
 }
 
-/* ---- Passes --------------------------------------------------------------------------------------------------------
- */
+/* ---- Passes ------------------------------------------------------------------------------------------------------ */
 
 /* Stages a batch on the device, and goes past it. */
 static cudaError_t stage(const mien_bench *b, mien_cuda_lane *lane, bench_place *place, bench_batch *batch) {
@@ -165,8 +162,7 @@ static mien_status measure_submitting(const mien_bench *b, mien_cuda_lane *lane,
   return status;
 }
 
-/* ---- Kernels by themselves -----------------------------------------------------------------------------------------
- */
+/* ---- Kernels by themselves --------------------------------------------------------------------------------------- */
 
 static cudaError_t time_step(const mien_bench *b, mien_cuda_lane *lane, const bench_batch *batch, mien_step step,
                              mien_bench_cache cache, double *seconds) {
@@ -248,8 +244,7 @@ static cudaError_t measure_kernels(const mien_bench *b, mien_cuda_lane *lane) {
   return cudaSuccess;
 }
 
-/* ---- All of it -----------------------------------------------------------------------------------------------------
- */
+/* ---- All of it --------------------------------------------------------------------------------------------------- */
 
 static mien_status measure(const mien_bench *b, mien_cuda_lane *lane, mien_error *error) {
   static const char what[] = "measuring the encoder";

@@ -35,8 +35,7 @@ static void tell(const mien_bench *b, const bench_rows *rows, const char *part, 
   mien_bench_tell(b, &measure);
 }
 
-/* ---- On the device -------------------------------------------------------------------------------------------------
- */
+/* ---- On the device ----------------------------------------------------------------------------------------------- */
 
 static cudaError_t make_rows(const mien_bench *b, mien_arena *arena, bench_rows *rows, mien_device_results *results) {
   const mien_cuda_engine *engine = b->engine;
@@ -73,8 +72,7 @@ static cudaError_t measure_both(const mien_bench *b, const bench_rows *rows, con
   return measure_device(b, rows, results, of_products, true);
 }
 
-/* ---- From the host -------------------------------------------------------------------------------------------------
- */
+/* ---- From the host ----------------------------------------------------------------------------------------------- */
 
 static mien_status measure_host(const mien_bench *b, const bench_rows *rows, bool scores, mien_error *error) {
   static const size_t most_bytes = (size_t)1 << 30; /* pinned memory is taken from all others */
@@ -82,11 +80,8 @@ static mien_status measure_host(const mien_bench *b, const bench_rows *rows, boo
   const size_t n = rows->n * rows->bytes > most_bytes ? most_bytes / rows->bytes : rows->n;
   mien_bench_memory memory(b);
   void *host = NULL;
-  cudaError_t code = mien_bench_take_pinned(&memory, n * rows->bytes, &host);
-  if (code == cudaSuccess) {
-    code = MIEN_CUDA_CALL(cudaMemcpy(host, rows->data, n * rows->bytes, cudaMemcpyDeviceToHost));
-    if (code != cudaSuccess) (void)mien_cuda_note(code, __func__, "cudaMemcpy(");
-  }
+  cudaError_t code = mien_pinned_take(&memory.pinned, n * rows->bytes, &host);
+  if (code == cudaSuccess) code = MIEN_CHECK(cudaMemcpy(host, rows->data, n * rows->bytes, cudaMemcpyDeviceToHost));
   mien_status status = mien_engine_end(b->engine, code, "measuring the head", error);
   if (status != MIEN_OK) return status;
   std::vector<uint32_t> words(n * engine->n_words);
@@ -104,8 +99,7 @@ static mien_status measure_host(const mien_bench *b, const bench_rows *rows, boo
   return status;
 }
 
-/* ---- All types -----------------------------------------------------------------------------------------------------
- */
+/* ---- All types --------------------------------------------------------------------------------------------------- */
 
 static mien_status measure_type(const mien_bench *b, const mien_engine_head *head, mien_error *error) {
   mien_bench_memory memory(b);
@@ -113,7 +107,7 @@ static mien_status measure_type(const mien_bench *b, const mien_engine_head *hea
   bench_rows rows = {};
   rows.head = head;
   rows.n = b->request->rows;
-  rows.bytes = b->engine->dim * (head->dtype == MIEN_F32 ? 4 : 2);
+  rows.bytes = b->engine->dim * mien_row_element(head->dtype);
   cudaError_t code = make_rows(b, &memory.arena, &rows, &results);
   if (code == cudaSuccess) code = measure_both(b, &rows, &results);
   mien_status status = mien_engine_end(b->engine, code, "measuring the head", error);

@@ -4,8 +4,7 @@
 #include "cublas.h"
 #include "tensor.h"
 
-/* ---- Random numbers ------------------------------------------------------------------------------------------------
- */
+/* ---- Random numbers ---------------------------------------------------------------------------------------------- */
 
 /* Blocks a multiprocessor: together they have as many threads as any device runs at a time. */
 enum { THREADS = 256, BLOCKS = 8 };
@@ -45,8 +44,7 @@ cudaError_t mien_bench_fill(const mien_bench *b, mien_dtype dtype, void *out, si
   return cudaSuccess;
 }
 
-/* ---- Reading -------------------------------------------------------------------------------------------------------
- */
+/* ---- Reading ----------------------------------------------------------------------------------------------------- */
 
 typedef struct read_parameters {
   const uint4 *memory;
@@ -77,8 +75,7 @@ cudaError_t mien_bench_read(const mien_bench *b, const uint4 *memory, size_t byt
   return cudaSuccess;
 }
 
-/* ---- In registers --------------------------------------------------------------------------------------------------
- */
+/* ---- In registers ------------------------------------------------------------------------------------------------ */
 
 typedef struct loop_parameters {
   int iterations;
@@ -124,8 +121,7 @@ template <class Number> static __global__ void __launch_bounds__(THREADS) multip
   if (sum == -1) *p.sink = 1;
 }
 
-/* ---- Measuring -----------------------------------------------------------------------------------------------------
- */
+/* ---- Measuring --------------------------------------------------------------------------------------------------- */
 
 static void tell_bytes(const mien_bench *b, const char *name, double bytes, double seconds) {
   mien_cuda_measure measure = mien_bench_measure(MIEN_MEASURE_ROOF, name, MIEN_F32);
@@ -178,7 +174,7 @@ static cudaError_t measure_link(const mien_bench *b) {
   const size_t bytes = b->is_trial ? (size_t)64 << 10 : (size_t)256 << 20;
   double seconds = 0;
   void *host, *device;
-  MIEN_PASS(mien_bench_take_pinned(&memory, bytes, &host));
+  MIEN_PASS(mien_pinned_take(&memory.pinned, bytes, &host));
   MIEN_PASS(mien_arena_take(&memory.arena, bytes, &device));
   const auto copy = [&] {
     MIEN_TRY(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, b->stream));

@@ -55,10 +55,9 @@ static library lt;
 static std::map<int, cublasLtHandle_t> &handles = *new std::map<int, cublasLtHandle_t>;
 static auto &plans = *new std::map<std::tuple<int, int, size_t, size_t>, plan>;
 
-bool mien_cublas_add_folder(const char *folder) {
+void mien_cublas_add_folder(const char *folder) {
   std::lock_guard<std::mutex> held(lock);
   folders.push_back(folder);
-  return true;
 }
 
 /* Where packages of Python put it, PyTorch's among them, and CUDA's own installer. */

@@ -13,8 +13,8 @@
 
 #include "mien/mien.h"
 
-/* Folders where the library is looked for before other places; copied. False without memory. Not thread-safe. */
-bool mien_cublas_add_folder(const char *folder);
+/* A folder where the library is looked for before other places; copied. Not thread-safe. */
+void mien_cublas_add_folder(const char *folder);
 
 /* Opens the library for the thread's device; thread-safe, and quick once it is open. */
 cudaError_t mien_cublas_prepare(void);

@@ -87,7 +87,7 @@ enum { MIEN_SLOTS = 2 };
 
 /* What a batch of up to so many tokens needs on the device. */
 typedef struct mien_lane_memory {
-  size_t tokens, texts; /* the most of a batch */
+  size_t tokens; /* the most of a batch */
   mien_arena arena;
   int *staged; /* [layout.ints of tokens] */
   float *x;    /* [tokens × hidden] */
@@ -117,7 +117,7 @@ typedef struct mien_row_memory {
   size_t piece; /* rows */
   bool has_staged, has_scores;
   mien_arena arena;
-  std::vector<void *> pinned;
+  mien_pinned pinned;
 } mien_row_memory;
 
 struct mien_cuda_lane {
@@ -126,7 +126,7 @@ struct mien_cuda_lane {
   mien_slot slots[MIEN_SLOTS];
   mien_row_slot row_slots[MIEN_SLOTS];
   mien_row_memory row_memory;
-  std::vector<void *> pinned;
+  mien_pinned pinned;
   mien_lane_memory memory;
   std::map<size_t, cudaGraphExec_t> graphs; /* by the tokens they are for */
   int next;
@@ -184,7 +184,7 @@ void mien_lane_release(mien_cuda_lane *lane);
 void mien_lane_destroy(mien_cuda_lane *lane);
 /* Memory for batches of that many tokens, in place of what there is. */
 cudaError_t mien_lane_resize(mien_cuda_lane *lane, size_t tokens);
-mien_layout mien_layout_of_batch(size_t tokens, size_t most_texts);
+mien_layout mien_layout_of_batch(size_t tokens);
 
 /* ---- forward.cpp: a batch that is staged, to the lane's results on the device ---- */
 cudaError_t mien_forward_prepare(const mien_cuda_engine *engine);

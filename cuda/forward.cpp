@@ -246,10 +246,7 @@ static cudaError_t record(mien_cuda_lane *lane, const mien_layout *layout, cudaS
   const cudaError_t end = MIEN_CUDA_CALL(cudaStreamEndCapture(stream, &graph));
   if (code == cudaSuccess && end != cudaSuccess) code = mien_cuda_note(end, __func__, "cudaStreamEndCapture(");
   if (end != cudaSuccess) (void)cudaStreamEndCapture(stream, &graph);
-  if (code == cudaSuccess) {
-    code = MIEN_CUDA_CALL(cudaGraphInstantiate(exec, graph, 0));
-    if (code != cudaSuccess) (void)mien_cuda_note(code, __func__, "cudaGraphInstantiate(");
-  }
+  if (code == cudaSuccess) code = MIEN_CHECK(cudaGraphInstantiate(exec, graph, 0));
   if (graph) (void)cudaGraphDestroy(graph);
   return code;
 }

@@ -9,14 +9,11 @@
 #include "base/half.h"
 #include "head_device.h"
 
-/* ---- Weights as the own way has them, on the host ------------------------------------------------------------------
- */
+/* ---- Weights as the own way has them, on the host ---------------------------------------------------------------- */
 
 int mien_head_parts(mien_dtype dtype) { return dtype == MIEN_BF16 ? 3 : 2; }
 
-static size_t element_bytes(mien_dtype dtype) { return dtype == MIEN_F64 ? 8 : dtype == MIEN_F32 ? 4 : 2; }
-
-static size_t block_columns(mien_dtype dtype) { return MIEN_HEAD_BLOCK_BYTES / element_bytes(dtype); }
+static size_t block_columns(mien_dtype dtype) { return MIEN_HEAD_BLOCK_BYTES / mien_row_element(dtype); }
 
 static size_t blocks_of(mien_dtype dtype, size_t dim) {
   return (dim + block_columns(dtype) - 1) / block_columns(dtype);
@@ -102,8 +99,7 @@ void mien_head_make_fragments(mien_dtype dtype, const float *weights, size_t n_l
           }
 }
 
-/* ---- The own way ----------------------------------------------------------------------------------------------------
- */
+/* ---- The own way ------------------------------------------------------------------------------------------------- */
 
 /* A warp takes 32 rows at a time, or 16 where loads of their pieces take more registers; a block's weights are loaded
  * once for all that its warps take. */
@@ -198,7 +194,7 @@ cudaError_t mien_head_prepare(size_t shared_bytes) {
 
 cudaError_t mien_head_label(const mien_head_numbers *head, mien_dtype dtype, const void *rows, size_t stride, size_t n,
                             const mien_device_results *results, int multiprocessors, cudaStream_t stream) {
-  const size_t element = element_bytes(dtype);
+  const size_t element = mien_row_element(dtype);
   if (n == 0) return cudaSuccess;
   const bool aligned = (uintptr_t)rows % 16 == 0 && stride * element % 16 == 0 &&
                        (size_t)head->dim * element % 16 == 0 && stride * element <= MOST_ALIGNED_STRIDE;
@@ -207,7 +203,7 @@ cudaError_t mien_head_label(const mien_head_numbers *head, mien_dtype dtype, con
   const label_parameters p = {*head, static_cast<const unsigned char *>(rows), stride * element, n, *results};
   const unsigned grid = blocks < (size_t)multiprocessors ? (unsigned)blocks : (unsigned)multiprocessors;
   return mien_launch(kernel_of(dtype, aligned), dim3(grid), LABEL_WARPS * MIEN_WARP,
-                     mien_head_shared_bytes(dtype, (size_t)head->dim), stream, p);
+                     mien_head_fragment_bytes(dtype, (size_t)head->dim), stream, p);
 }
 
 /* ---- Logits to labels -------------------------------------------------------------------------------------------- */

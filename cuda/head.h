@@ -42,8 +42,12 @@ typedef struct mien_device_results {
 /* A multiple of this many bytes of a row goes into the sums at a time. */
 enum { MIEN_HEAD_BLOCK_BYTES = 64, MIEN_HEAD_STEPS = 2 };
 
+/* Bytes of a number of rows, F64 too. */
+static inline size_t mien_row_element(mien_dtype dtype) { return dtype == MIEN_F64 ? 8 : dtype == MIEN_F32 ? 4 : 2; }
+
 /* Of rows of `dtype`: F32, F16 or BF16. */
 int mien_head_parts(mien_dtype dtype);
+/* Of the weights, which lie in shared memory. */
 size_t mien_head_fragment_bytes(mien_dtype dtype, size_t dim);
 
 /* The fragments of weights [n_labels × dim] for rows of `dtype`, and the sums' scales [MIEN_HEAD_LABELS]; host memory.
@@ -55,11 +59,6 @@ void mien_head_make_fragments(mien_dtype dtype, const float *weights, size_t n_l
 void mien_head_split(mien_dtype dtype, float weight, float scale, uint16_t parts[3]);
 /* The power of two that weights of f16 rows are divided by before they are split; 1 for others. */
 float mien_head_scale(mien_dtype dtype, const float *weights, size_t n);
-
-/* Shared memory of the own way. */
-static inline size_t mien_head_shared_bytes(mien_dtype dtype, size_t dim) {
-  return mien_head_fragment_bytes(dtype, dim);
-}
 
 /* Allows the own kernels as much shared memory as the device has, before they run: whatever other engines need. */
 cudaError_t mien_head_prepare(size_t shared_bytes);

@@ -20,12 +20,11 @@ enum { ROW_LANES = 8 };
 /* Texts of fewer tokens on average fill a batch before its tokens do. */
 enum { LEAST_TOKENS_A_TEXT = 4, FEWEST_TEXTS = 64 };
 
-mien_layout mien_layout_of_batch(size_t tokens, size_t most_texts) {
+mien_layout mien_layout_of_batch(size_t tokens) {
   enum { INTS_OF_TILE = sizeof(mien_tile) / sizeof(int) };
   mien_layout layout = {};
   layout.tokens = tokens;
   layout.texts = tokens / LEAST_TOKENS_A_TEXT > FEWEST_TEXTS ? tokens / LEAST_TOKENS_A_TEXT : (size_t)FEWEST_TEXTS;
-  if (layout.texts > most_texts) layout.texts = most_texts;
   layout.tiles = tokens / MIEN_QUERY_TILE + layout.texts;
   layout.tiles_at = MIEN_COUNTS; /* first, aligned */
   layout.ids = layout.tiles_at + layout.tiles * INTS_OF_TILE;
@@ -56,14 +55,13 @@ static cudaError_t take_planes(taker *from, size_t n, int planes, mien_planes *t
 
 static cudaError_t lay_out(const mien_cuda_engine *engine, size_t tokens, taker *from, mien_lane_memory *memory) {
   const mien_engine_encoder *encoder = &engine->encoder;
-  const mien_layout layout = mien_layout_of_batch(tokens, SIZE_MAX);
+  const mien_layout layout = mien_layout_of_batch(tokens);
   const size_t heads = encoder->n_heads * encoder->columns, texts = layout.texts;
   const size_t of_sums[] = {tokens * 3 * heads, tokens * encoder->intermediate, tokens * encoder->hidden};
   size_t sums = 0;
   for (size_t i = 0; encoder->by_cublas && i < sizeof of_sums / sizeof *of_sums; i++)
     if (of_sums[i] > sums) sums = of_sums[i];
   memory->tokens = tokens;
-  memory->texts = texts;
   MIEN_PASS(take(from, layout.ints, &memory->staged));
   MIEN_PASS(take(from, tokens * encoder->hidden, &memory->x));
   if (encoder->kept == MIEN_KEPT_F32) {
@@ -155,28 +153,20 @@ cudaError_t mien_lane_resize(mien_cuda_lane *lane, size_t tokens) {
 
 /* ---- Making lanes ------------------------------------------------------------------------------------------------ */
 
-template <class T> static cudaError_t take_pinned(mien_cuda_lane *lane, size_t n, T **memory) {
-  void *taken = NULL;
-  MIEN_TRY(cudaHostAlloc(&taken, n > 0 ? n * sizeof(T) : 1, cudaHostAllocDefault));
-  lane->pinned.push_back(taken);
-  *memory = static_cast<T *>(taken);
-  return cudaSuccess;
-}
-
 static cudaError_t make_slot(mien_cuda_lane *lane, mien_slot *slot) {
   const mien_cuda_engine *engine = lane->engine;
-  const mien_layout layout = mien_layout_of_batch(lane->memory.tokens, SIZE_MAX);
+  const mien_layout layout = mien_layout_of_batch(lane->memory.tokens);
   MIEN_TRY(cudaEventCreateWithFlags(&slot->done, cudaEventDisableTiming | cudaEventBlockingSync));
-  MIEN_PASS(take_pinned(lane, layout.ints, &slot->staged));
-  MIEN_PASS(take_pinned(lane, layout.texts * engine->n_words, &slot->words));
-  MIEN_PASS(take_pinned(lane, layout.texts * engine->n_labels, &slot->scores));
-  MIEN_PASS(take_pinned(lane, layout.texts * engine->encoder.hidden, &slot->embeddings));
-  return take_pinned(lane, layout.texts, &slot->status);
+  MIEN_PASS(mien_pinned_take(&lane->pinned, layout.ints, &slot->staged));
+  MIEN_PASS(mien_pinned_take(&lane->pinned, layout.texts * engine->n_words, &slot->words));
+  MIEN_PASS(mien_pinned_take(&lane->pinned, layout.texts * engine->n_labels, &slot->scores));
+  MIEN_PASS(mien_pinned_take(&lane->pinned, layout.texts * engine->encoder.hidden, &slot->embeddings));
+  return mien_pinned_take(&lane->pinned, layout.texts, &slot->status);
 }
 
 /* A batch of nothing: kernels are loaded, which a graph's recording must not do. */
 static cudaError_t warm_up(mien_cuda_lane *lane, cudaStream_t stream) {
-  const mien_layout layout = mien_layout_of_batch(FEWEST_BATCH_TOKENS, SIZE_MAX);
+  const mien_layout layout = mien_layout_of_batch(FEWEST_BATCH_TOKENS);
   MIEN_TRY(cudaMemsetAsync(lane->memory.staged, 0, layout.ints * sizeof(int), stream));
   MIEN_PASS(mien_forward_queue(lane, &layout, stream));
   MIEN_TRY(cudaStreamSynchronize(stream));
@@ -232,7 +222,7 @@ void mien_lane_destroy(mien_cuda_lane *lane) {
     if (lane->row_slots[i].done) (void)cudaEventDestroy(lane->row_slots[i].done);
     if (lane->row_slots[i].stream) (void)cudaStreamDestroy(lane->row_slots[i].stream);
   }
-  for (void *memory : lane->pinned) (void)cudaFreeHost(memory);
+  mien_pinned_free(&lane->pinned);
   mien_arena_free(&lane->memory.arena);
   delete lane;
 }

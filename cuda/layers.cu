@@ -114,7 +114,7 @@ cudaError_t mien_finish_run(const mien_finish_rows *p, int multiprocessors, cuda
 
 /* ---- Pooling: a warp a text, then the head for a block's texts --------------------------------------------------- */
 
-enum { POOL_TEXTS = MIEN_HEAD_TILE_ROWS, POOL_UNROLL = 4 };
+enum { POOL_TEXTS = MIEN_HEAD_TILE_ROWS };
 
 static __device__ __forceinline__ void pool_number(mien_cuda_pooling pooling, float *sum, float x) {
   if (pooling == MIEN_CUDA_POOL_MEAN)

@@ -42,8 +42,7 @@ static const driver &the_driver(void) {
 
 mien_on_device::mien_on_device(int ordinal) : before(NULL) {
   if (the_driver().get && the_driver().get(&before) != 0) before = NULL;
-  code = MIEN_CUDA_CALL(cudaSetDevice(ordinal));
-  if (code != cudaSuccess) (void)mien_cuda_note(code, "mien_on_device", "cudaSetDevice(");
+  code = MIEN_CHECK(cudaSetDevice(ordinal));
 }
 
 mien_on_device::~mien_on_device(void) {
@@ -285,7 +284,7 @@ static mien_status table_drain(mien_cuda_lane *lane, mien_error *error) {
   WITHOUT_EXCEPTIONS(mien_lane_drain(lane, error))
 }
 static mien_status table_add_folder(const char *folder, mien_error *error) {
-  WITHOUT_EXCEPTIONS(mien_cublas_add_folder(folder) ? MIEN_OK : fail_memory(error))
+  WITHOUT_EXCEPTIONS((mien_cublas_add_folder(folder), MIEN_OK))
 }
 static mien_status table_bench(mien_cuda_engine *engine, const mien_cuda_bench *bench, mien_error *error) {
   WITHOUT_EXCEPTIONS(mien_engine_bench(engine, bench, error))

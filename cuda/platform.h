@@ -65,13 +65,7 @@ template <class Number> static __device__ __forceinline__ uint32_t mien_pair(flo
 }
 
 /* Sum and maximum over a warp in a fixed order; every lane gets it. */
-static __device__ __forceinline__ float mien_warp_sum(float x) {
-#pragma unroll
-  for (int distance = MIEN_WARP / 2; distance > 0; distance /= 2) x += __shfl_xor_sync(MIEN_ALL_LANES, x, distance);
-  return x;
-}
-
-static __device__ __forceinline__ double mien_warp_sum(double x) {
+template <class T> static __device__ __forceinline__ T mien_warp_sum(T x) {
 #pragma unroll
   for (int distance = MIEN_WARP / 2; distance > 0; distance /= 2) x += __shfl_xor_sync(MIEN_ALL_LANES, x, distance);
   return x;

@@ -11,8 +11,6 @@
 /* The most bytes of logits of a piece. */
 #define LOGIT_BYTES ((size_t)64 << 20)
 
-static size_t bytes_of(mien_dtype dtype) { return dtype == MIEN_F64 ? 8 : dtype == MIEN_F32 ? 4 : 2; }
-
 static const mien_engine_head *head_for(const mien_cuda_engine *engine, mien_dtype dtype) {
   return &engine->heads[dtype == MIEN_F16 ? MIEN_HEAD_F16 : dtype == MIEN_BF16 ? MIEN_HEAD_BF16 : MIEN_HEAD_F32];
 }
@@ -22,49 +20,40 @@ static size_t logits_of_row(const mien_engine_head *head) { return (size_t)head-
 /* Numbers that rows are packed into: those of f64 always, else where a product wants them aligned. */
 static size_t packed_bytes(const mien_cuda_engine *engine, const mien_engine_head *head, mien_dtype dtype) {
   if (dtype == MIEN_F64) return (head->own ? engine->dim : head->dim) * sizeof(float);
-  return head->own ? 0 : head->dim * bytes_of(dtype);
+  return head->own ? 0 : head->dim * mien_row_element(dtype);
 }
 
 /* ---- Memory ------------------------------------------------------------------------------------------------------ */
 
 void mien_rows_free(mien_cuda_lane *lane) {
-  for (void *memory : lane->row_memory.pinned) (void)cudaFreeHost(memory);
-  lane->row_memory.pinned.clear();
+  mien_pinned_free(&lane->row_memory.pinned);
   mien_arena_free(&lane->row_memory.arena);
   lane->row_memory.piece = 0;
-}
-
-template <class T> static cudaError_t take_pinned(mien_row_memory *memory, size_t n, T **out) {
-  void *taken = NULL;
-  MIEN_TRY(cudaHostAlloc(&taken, n * sizeof(T), cudaHostAllocDefault));
-  memory->pinned.push_back(taken);
-  *out = static_cast<T *>(taken);
-  return cudaSuccess;
 }
 
 static cudaError_t make_slot(mien_cuda_lane *lane, mien_row_slot *slot) {
   const mien_cuda_engine *engine = lane->engine;
   mien_row_memory *memory = &lane->row_memory;
   const mien_engine_head *head = head_for(engine, memory->dtype);
-  const size_t n = memory->piece, row = engine->dim * bytes_of(memory->dtype);
+  const size_t n = memory->piece, row = engine->dim * mien_row_element(memory->dtype);
   unsigned char *rows, *packed, *staged = NULL;
   MIEN_PASS(mien_arena_take(&memory->arena, n * row, &rows));
   MIEN_PASS(mien_arena_take(&memory->arena, n * packed_bytes(engine, head, memory->dtype), &packed));
   MIEN_PASS(mien_arena_take(&memory->arena, head->own ? 0 : n * logits_of_row(head), &slot->logits));
   MIEN_PASS(mien_arena_take(&memory->arena, n * engine->n_words, &slot->results.words));
   MIEN_PASS(mien_arena_take(&memory->arena, n, &slot->results.status));
-  MIEN_PASS(take_pinned(memory, n * engine->n_words, &slot->pinned.words));
-  MIEN_PASS(take_pinned(memory, n, &slot->pinned.status));
+  MIEN_PASS(mien_pinned_take(&memory->pinned, n * engine->n_words, &slot->pinned.words));
+  MIEN_PASS(mien_pinned_take(&memory->pinned, n, &slot->pinned.status));
   slot->rows = rows;
   slot->packed = packed;
   slot->staged = NULL;
   slot->results.scores = slot->pinned.scores = NULL;
   if (memory->has_scores) {
     MIEN_PASS(mien_arena_take(&memory->arena, n * engine->n_labels, &slot->results.scores));
-    MIEN_PASS(take_pinned(memory, n * engine->n_labels, &slot->pinned.scores));
+    MIEN_PASS(mien_pinned_take(&memory->pinned, n * engine->n_labels, &slot->pinned.scores));
   }
   if (memory->has_staged) {
-    MIEN_PASS(take_pinned(memory, n * row, &staged));
+    MIEN_PASS(mien_pinned_take(&memory->pinned, n * row, &staged));
     slot->staged = staged;
   }
   return cudaSuccess;
@@ -94,7 +83,7 @@ static cudaError_t make_room(mien_cuda_lane *lane, mien_dtype dtype, size_t n, b
   enum { FEWEST = 1024 };
   const mien_cuda_engine *engine = lane->engine;
   const mien_engine_head *head = head_for(engine, dtype);
-  size_t piece = PIECE_BYTES / (engine->dim * bytes_of(dtype));
+  size_t piece = PIECE_BYTES / (engine->dim * mien_row_element(dtype));
   if (!head->own && piece > LOGIT_BYTES / (logits_of_row(head) * sizeof(float)))
     piece = LOGIT_BYTES / (logits_of_row(head) * sizeof(float));
   if (piece > n) piece = n > FEWEST ? n : (size_t)FEWEST;
@@ -120,7 +109,8 @@ typedef struct rows_run {
 } rows_run;
 
 static cudaError_t to_device(const rows_run *run, mien_row_slot *slot, size_t first, size_t n) {
-  const size_t size = bytes_of(run->rows->dtype), row = run->lane->engine->dim * size, pitch = run->rows->stride * size;
+  const size_t size = mien_row_element(run->rows->dtype), row = run->lane->engine->dim * size,
+               pitch = run->rows->stride * size;
   const unsigned char *from = static_cast<const unsigned char *>(run->rows->data) + first * pitch;
   if (run->staged) {
     unsigned char *staged = static_cast<unsigned char *>(slot->staged);
@@ -195,8 +185,7 @@ static cudaError_t label_pieces(rows_run *run, size_t n) {
 
 static cudaError_t is_pinned(const void *memory, bool *pinned) {
   cudaPointerAttributes attributes;
-  const cudaError_t code = MIEN_CUDA_CALL(cudaPointerGetAttributes(&attributes, memory));
-  if (code != cudaSuccess) return mien_cuda_note(code, __func__, "cudaPointerGetAttributes(");
+  MIEN_TRY(cudaPointerGetAttributes(&attributes, memory));
   *pinned = attributes.type == cudaMemoryTypeHost || attributes.type == cudaMemoryTypeManaged;
   return cudaSuccess;
 }
@@ -205,7 +194,7 @@ static cudaError_t label_on(mien_cuda_lane *lane, const mien_rows *rows, size_t 
                             size_t *n_bad) {
   rows_run run = {lane, rows, results, true, 0};
   const unsigned char *data = static_cast<const unsigned char *>(rows->data);
-  const size_t last = ((n - 1) * rows->stride + lane->engine->dim) * bytes_of(rows->dtype) - 1;
+  const size_t last = ((n - 1) * rows->stride + lane->engine->dim) * mien_row_element(rows->dtype) - 1;
   bool pinned = false;
   MIEN_PASS(is_pinned(data, &pinned));
   if (pinned) MIEN_PASS(is_pinned(data + last, &pinned)); /* all of it, not a part that is registered */
@@ -251,7 +240,7 @@ typedef struct product_pieces {
 
 static product_pieces pieces_of(const mien_engine_head *head, size_t n) {
   enum { ALIGNMENT = 256 };
-  const size_t logits = logits_of_row(head) * sizeof(float), packed = head->dim * bytes_of(head->dtype);
+  const size_t logits = logits_of_row(head) * sizeof(float), packed = head->dim * mien_row_element(head->dtype);
   product_pieces pieces = {};
   pieces.rows = LOGIT_BYTES / (logits + packed);
   if (pieces.rows == 0) pieces.rows = 1;
@@ -269,7 +258,7 @@ cudaError_t mien_engine_queue_rows(const mien_cuda_engine *engine, const mien_en
                                    size_t n, const mien_device_results *results, void *memory, cudaStream_t stream) {
   if (head->own) return mien_engine_queue_head(engine, head, rows->data, rows->stride, n, NULL, NULL, results, stream);
   const product_pieces pieces = pieces_of(head, n);
-  const size_t row = rows->stride * bytes_of(rows->dtype);
+  const size_t row = rows->stride * mien_row_element(rows->dtype);
   for (size_t first = 0; first < n; first += pieces.rows) {
     mien_device_results to = *results;
     if (to.words) to.words += first * engine->n_words;

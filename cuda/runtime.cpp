@@ -66,3 +66,16 @@ void mien_arena_free(mien_arena *arena) {
   for (const mien_arena::piece &piece : arena->pieces) (void)cudaFree(piece.memory);
   arena->pieces.clear();
 }
+
+/* ---- Pinned memory ----------------------------------------------------------------------------------------------- */
+
+cudaError_t mien_pinned_take(mien_pinned *pinned, size_t bytes, void **memory) {
+  MIEN_TRY(cudaHostAlloc(memory, bytes > 0 ? bytes : 1, cudaHostAllocDefault));
+  pinned->push_back(*memory);
+  return cudaSuccess;
+}
+
+void mien_pinned_free(mien_pinned *pinned) {
+  for (void *memory : *pinned) (void)cudaFreeHost(memory);
+  pinned->clear();
+}

@@ -33,12 +33,14 @@ cudaError_t mien_cuda_fault(void);
 #define MIEN_CUDA_CALL(call) (call)
 #endif
 
-/* Makes a call, and returns from the function where it fails. */
-#define MIEN_TRY(call)                                                                                                 \
-  do {                                                                                                                 \
-    const cudaError_t code_of_call = MIEN_CUDA_CALL(call);                                                             \
-    if (code_of_call != cudaSuccess) return mien_cuda_note(code_of_call, __func__, #call);                             \
-  } while (0)
+/* Makes a call, and notes where it fails. */
+#define MIEN_CHECK(call) mien_cuda_checked(MIEN_CUDA_CALL(call), __func__, #call)
+static inline cudaError_t mien_cuda_checked(cudaError_t code, const char *function, const char *call) {
+  return code == cudaSuccess ? code : mien_cuda_note(code, function, call);
+}
+
+/* The same, and returns from the function where it fails. */
+#define MIEN_TRY(call) MIEN_PASS(MIEN_CHECK(call))
 
 /* Passes on a failure that is noted already. */
 #define MIEN_PASS(call)                                                                                                \
@@ -66,6 +68,17 @@ template <class T> static inline cudaError_t mien_arena_take(mien_arena *arena, 
   return code;
 }
 void mien_arena_free(mien_arena *arena);
+
+/* Pinned host memory that is freed all at once. */
+typedef std::vector<void *> mien_pinned;
+cudaError_t mien_pinned_take(mien_pinned *pinned, size_t bytes, void **memory);
+template <class T> static inline cudaError_t mien_pinned_take(mien_pinned *pinned, size_t n, T **memory) {
+  void *taken = NULL;
+  const cudaError_t code = mien_pinned_take(pinned, n * sizeof(T), &taken);
+  *memory = static_cast<T *>(taken);
+  return code;
+}
+void mien_pinned_free(mien_pinned *pinned);
 
 /* A copy of host memory. */
 template <class T> static inline cudaError_t mien_arena_copy(mien_arena *arena, const T *from, size_t n, T **memory) {

@@ -18,10 +18,10 @@ static size_t fill_batch(const mien_layout *layout, const size_t *lengths, size_
 static mien_layout layout_for(const mien_cuda_lane *lane, size_t tokens, size_t texts) {
   enum { SMALLEST = 256 };
   size_t of = SMALLEST < lane->memory.tokens ? (size_t)SMALLEST : lane->memory.tokens;
-  mien_layout layout = mien_layout_of_batch(of, SIZE_MAX);
+  mien_layout layout = mien_layout_of_batch(of);
   while ((layout.tokens < tokens || layout.texts < texts) && of < lane->memory.tokens) {
     of *= 2;
-    layout = mien_layout_of_batch(of, SIZE_MAX);
+    layout = mien_layout_of_batch(of);
   }
   return layout;
 }
@@ -58,7 +58,7 @@ static void stage(const mien_layout *layout, const int32_t *ids, const size_t *l
 
 size_t mien_lane_stage(const mien_cuda_lane *lane, const int32_t *ids, const size_t *lengths, size_t n, int *staged,
                        size_t *tokens, mien_layout *layout) {
-  const mien_layout most = mien_layout_of_batch(lane->memory.tokens, SIZE_MAX);
+  const mien_layout most = mien_layout_of_batch(lane->memory.tokens);
   const size_t texts = fill_batch(&most, lengths, n, tokens);
   *layout = layout_for(lane, *tokens, texts);
   stage(layout, ids, lengths, texts, *tokens, staged);
@@ -157,7 +157,7 @@ static cudaError_t shrink(mien_cuda_lane *lane) {
 static cudaError_t submit_batch(mien_cuda_lane *lane, const int32_t *ids, const size_t *lengths, size_t n,
                                 const mien_results *results, size_t *texts, size_t *tokens) {
   for (;;) {
-    const mien_layout layout = mien_layout_of_batch(lane->memory.tokens, SIZE_MAX);
+    const mien_layout layout = mien_layout_of_batch(lane->memory.tokens);
     mien_slot *slot = &lane->slots[lane->next];
     *texts = fill_batch(&layout, lengths, n, tokens);
     MIEN_PASS(collect(lane, slot));

@@ -29,7 +29,7 @@ static cudaError_t set_own(mien_cuda_engine *engine, const mien_cuda_head *head,
 
 /* Weights for cuBLASLt: of 16-bit rows the parts of all labels are outputs beside each other. */
 static cudaError_t set_cublas(mien_cuda_engine *engine, const mien_cuda_head *head, mien_engine_head *to) {
-  const size_t size = to->dtype == MIEN_F32 ? 4 : 2;
+  const size_t size = mien_row_element(to->dtype);
   to->parts = to->dtype == MIEN_F32 ? 1 : mien_head_parts(to->dtype);
   to->labels = whole(head->n_labels, PADDED_LABELS);
   to->dim = whole(head->dim, PADDED_DIM);
@@ -85,7 +85,7 @@ cudaError_t mien_engine_set_head(mien_cuda_engine *engine, const mien_cuda_head 
   for (int i = 0; i < MIEN_HEAD_DTYPES; i++) {
     mien_engine_head *to = &engine->heads[i];
     const bool fits =
-        head->n_labels <= MIEN_HEAD_LABELS && mien_head_shared_bytes(dtypes[i], head->dim) <= engine->shared_bytes;
+        head->n_labels <= MIEN_HEAD_LABELS && mien_head_fragment_bytes(dtypes[i], head->dim) <= engine->shared_bytes;
     to->dtype = dtypes[i];
     to->numbers = numbers;
     to->own = fits && way != MIEN_CUDA_CUBLAS;
