@@ -24,7 +24,6 @@ static void work(void *user, unsigned worker) {
 
 static mien_status check_rows(const mien_session *session, const mien_rows *given, size_t n, mien_rows *rows,
                               mien_error *error) {
-  static const unsigned char bytes_of[] = {[MIEN_F32] = 4, [MIEN_F16] = 2, [MIEN_F64] = 8, [MIEN_BF16] = 2};
   const size_t dim = mien_model_dim(session->model);
   size_t bytes;
   *rows = (mien_rows){.size = sizeof *rows};
@@ -40,12 +39,12 @@ static mien_status check_rows(const mien_session *session, const mien_rows *give
     return mien_fail(error, MIEN_ARGUMENT, "rows: stride: expected at least %zu elements, found %zu", dim,
                      rows->stride);
   if (n > 0 && !rows->data) return mien_fail(error, MIEN_ARGUMENT, "rows: data: expected %zu rows, found NULL", n);
-  if (!mien_size_mul(n, rows->stride, &bytes) || !mien_size_mul(bytes, bytes_of[rows->dtype], &bytes))
+  const size_t element = mien_rows_element(rows->dtype);
+  if (!mien_size_mul(n, rows->stride, &bytes) || !mien_size_mul(bytes, element, &bytes))
     return mien_fail(error, MIEN_ARGUMENT, "rows: %zu rows of %zu elements are more than memory can hold", n,
                      rows->stride);
-  if ((uintptr_t)rows->data % bytes_of[rows->dtype] != 0)
-    return mien_fail(error, MIEN_ARGUMENT, "rows: data: expected an address aligned to %d bytes",
-                     bytes_of[rows->dtype]);
+  if ((uintptr_t)rows->data % element != 0)
+    return mien_fail(error, MIEN_ARGUMENT, "rows: data: expected an address aligned to %zu bytes", element);
   return MIEN_OK;
 }
 

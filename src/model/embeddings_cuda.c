@@ -10,9 +10,8 @@
 #define LEAST_ROWS ((size_t)1 << 14)
 
 static mien_rows rows_at(const mien_rows *rows, size_t first) {
-  static const unsigned char bytes_of[] = {[MIEN_F32] = 4, [MIEN_F16] = 2, [MIEN_F64] = 8, [MIEN_BF16] = 2};
   mien_rows at = *rows;
-  at.data = (const char *)rows->data + first * rows->stride * bytes_of[rows->dtype];
+  at.data = (const char *)rows->data + first * rows->stride * mien_rows_element(rows->dtype);
   return at;
 }
 

@@ -22,6 +22,9 @@ typedef struct mien_texts_job {
 /* The place of row `first` in the results. */
 mien_results mien_results_at(const mien_results *results, const mien_model *model, size_t first);
 
+/* Bytes of a number of rows. */
+static inline size_t mien_rows_element(mien_dtype dtype) { return dtype == MIEN_F64 ? 8 : dtype == MIEN_F32 ? 4 : 2; }
+
 /* A caller's rows, however old the structure and with its stride, for `call` on n of them. */
 MIEN_MUST_USE mien_status mien_rows_check(const mien_session *session, const char *call, const mien_rows *given,
                                           size_t n, mien_rows *rows, mien_error *error);
