@@ -11,6 +11,8 @@ import time
 
 import numpy
 
+from structures import Options, Results, Rows
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, "build/release")
 MIEN = os.path.join(BUILD, "mien")
@@ -25,22 +27,6 @@ class ModelOptions(ctypes.Structure):
                 ("thresholds_json_bytes", ctypes.c_size_t), ("threshold", ctypes.c_void_p),
                 ("overrides", ctypes.c_void_p), ("n_overrides", ctypes.c_size_t), ("labels_path", ctypes.c_char_p),
                 ("encoder_path", ctypes.c_char_p), ("max_tokens", ctypes.c_uint32), ("dtype", ctypes.c_void_p)]
-
-
-class Options(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("device", ctypes.c_int32), ("threads", ctypes.c_uint32),
-                ("progress", ctypes.c_void_p), ("progress_user", ctypes.c_void_p)]
-
-
-class Rows(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("data", ctypes.c_void_p), ("dtype", ctypes.c_int32),
-                ("stride", ctypes.c_size_t)]
-
-
-class Results(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("words", ctypes.c_void_p), ("scores", ctypes.c_void_p),
-                ("status", ctypes.c_void_p), ("n_bad", ctypes.c_size_t), ("embeddings", ctypes.c_void_p),
-                ("n_truncated", ctypes.c_size_t)]
 
 
 class Text(ctypes.Structure):
@@ -85,7 +71,7 @@ class Mien:
         self.check(self.library.mien_model_open(head and head.encode(), ctypes.byref(model_options),
                                                 ctypes.byref(self.model), None))
         self.open_s = time.perf_counter() - start
-        options = Options(ctypes.sizeof(Options), 0, threads, None, None)
+        options = Options(size=ctypes.sizeof(Options), threads=threads)
         with environment("MIEN_ISA", isa):
             self.check(self.library.mien_session_create(self.model, ctypes.byref(options), ctypes.byref(self.session),
                                                         None))

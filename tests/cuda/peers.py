@@ -25,6 +25,9 @@ PARTS = ("head", "head-compiled", "texts", "texts-compiled", "onnxruntime")
 if len(sys.argv) != 5 or sys.argv[1] not in PARTS:
     sys.exit(__doc__)
 PART, BUILD, SOURCE, JSON = sys.argv[1:]
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(SOURCE, "tests/bench"))
+from structures import Options, Results, Rows  # noqa: E402
 MIEN = os.path.join(BUILD, "mien")
 HEAD = os.path.join(SOURCE, "models/heads/all-MiniLM-L6-v2")
 MODEL = os.path.join(SOURCE, "models/goemotions-small")
@@ -83,22 +86,6 @@ def timed_on_device(call, rounds=ROUNDS):
 # ---- mien's library -------------------------------------------------------------------------------------------------
 
 
-class SessionOptions(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("device", ctypes.c_int32), ("threads", ctypes.c_uint32),
-                ("progress", ctypes.c_void_p), ("user", ctypes.c_void_p), ("ordinal", ctypes.c_int32)]
-
-
-class Rows(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("data", ctypes.c_void_p), ("dtype", ctypes.c_int32),
-                ("stride", ctypes.c_size_t)]
-
-
-class Results(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("words", ctypes.c_void_p), ("scores", ctypes.c_void_p),
-                ("status", ctypes.c_void_p), ("n_bad", ctypes.c_size_t), ("embeddings", ctypes.c_void_p),
-                ("n_truncated", ctypes.c_size_t)]
-
-
 class Error(ctypes.Structure):
     _fields_ = [("code", ctypes.c_int32), ("message", ctypes.c_char * 1016)]
 
@@ -114,7 +101,7 @@ class Mien:
         self.model, self.session, self.error = ctypes.c_void_p(), ctypes.c_void_p(), Error()
         self.check(self.library.mien_model_open(HEAD.encode(), None, ctypes.byref(self.model),
                                                 ctypes.byref(self.error)))
-        options = SessionOptions(size=ctypes.sizeof(SessionOptions), device=1, threads=1)
+        options = Options(size=ctypes.sizeof(Options), device=1, threads=1)
         self.check(self.library.mien_session_create(self.model, ctypes.byref(options), ctypes.byref(self.session),
                                                     ctypes.byref(self.error)))
 

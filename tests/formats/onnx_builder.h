@@ -237,4 +237,18 @@ static inline void discard(builder *b) {
   *b = (builder){0};
 }
 
+/* A whole linear head, sigmoid(x·W + b): W [dim × labels], a column a label, and b [labels]. To be discarded. */
+static inline builder make_linear_head(size_t dim, size_t labels, const float *weights, const float *bias) {
+  builder b = {0};
+  begin_model(&b, 17, 0);
+  put_input(&b, "x", (int64_t)dim);
+  put_floats(&b, "w", 2, (int64_t[]){(int64_t)dim, (int64_t)labels}, weights);
+  put_floats(&b, "b", 1, (int64_t[]){(int64_t)labels}, bias);
+  put_node(&b, "Gemm", "x w b", "z");
+  put_node(&b, "Sigmoid", "z", "scores");
+  put_output(&b, "scores");
+  finish(&b);
+  return b;
+}
+
 #endif

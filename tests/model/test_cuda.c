@@ -54,17 +54,9 @@ static float head_weight(size_t label, size_t i) { return (float)((label * 31 + 
 
 static const char *write_head(size_t dim) {
   float weights[HIDDEN * LABELS];
-  builder b = {0};
   for (size_t i = 0; i < dim; i++)
     for (size_t label = 0; label < LABELS; label++) weights[i * LABELS + label] = head_weight(label, i);
-  begin_model(&b, 17, 0);
-  put_input(&b, "x", (int64_t)dim);
-  put_floats(&b, "w", 2, (int64_t[]){(int64_t)dim, LABELS}, weights);
-  put_floats(&b, "b", 1, (int64_t[]){LABELS}, (const float[LABELS]){0.1f, -0.2f, 0.05f});
-  put_node(&b, "Gemm", "x w b", "z");
-  put_node(&b, "Sigmoid", "z", "scores");
-  put_output(&b, "scores");
-  finish(&b);
+  builder b = make_linear_head(dim, LABELS, weights, (const float[LABELS]){0.1f, -0.2f, 0.05f});
   put_file(&encoder, "head.onnx", b.bytes, b.size);
   discard(&b);
   put_string(&encoder, "labels.txt", "calm\njoy\nrage\n");

@@ -23,16 +23,8 @@ static const mien_text texts[TEXTS] = {{"a b c", 5}, {"", 0}, {"cab [SEP] a", 11
 static void write_head(void) {
   float weights[HIDDEN * LABELS];
   uint64_t state = 3;
-  builder b = {0};
   for (size_t i = 0; i < HIDDEN * LABELS; i++) weights[i] = (float)random_unit(&state);
-  begin_model(&b, 17, 0);
-  put_input(&b, "x", HIDDEN);
-  put_floats(&b, "w", 2, (int64_t[]){HIDDEN, LABELS}, weights);
-  put_floats(&b, "b", 1, (int64_t[]){LABELS}, (const float[LABELS]){0.1f, -0.2f, 0.05f});
-  put_node(&b, "Gemm", "x w b", "z");
-  put_node(&b, "Sigmoid", "z", "scores");
-  put_output(&b, "scores");
-  finish(&b);
+  builder b = make_linear_head(HIDDEN, LABELS, weights, (const float[LABELS]){0.1f, -0.2f, 0.05f});
   put_file(&encoder, "head.onnx", b.bytes, b.size);
   discard(&b);
   put_string(&encoder, "labels.txt", "calm\njoy\nrage\n");

@@ -45,16 +45,8 @@ static const char *write_head(size_t dim) {
   char name[32];
   float weights[64 * LABELS];
   uint64_t state = 3;
-  builder b = {0};
   for (size_t i = 0; i < dim * LABELS; i++) weights[i] = (float)random_unit(&state);
-  begin_model(&b, 17, 0);
-  put_input(&b, "x", (int64_t)dim);
-  put_floats(&b, "w", 2, (int64_t[]){(int64_t)dim, LABELS}, weights);
-  put_floats(&b, "b", 1, (int64_t[]){LABELS}, (const float[LABELS]){0.1f, -0.2f, 0.05f});
-  put_node(&b, "Gemm", "x w b", "z");
-  put_node(&b, "Sigmoid", "z", "scores");
-  put_output(&b, "scores");
-  finish(&b);
+  builder b = make_linear_head(dim, LABELS, weights, (const float[LABELS]){0.1f, -0.2f, 0.05f});
   snprintf(name, sizeof name, "head-%zu.onnx", dim);
   put_file(&encoder, name, b.bytes, b.size);
   discard(&b);
