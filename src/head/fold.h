@@ -235,13 +235,4 @@ void mien_fold_mark(mien_fold *fold, const char *name, unsigned char *marks);
 MIEN_MUST_USE mien_status mien_fold_outputs(mien_fold *fold, const char *labels_path, unsigned char *used,
                                             mien_head *head);
 
-/* ---- labels.c: names from a file ------------------------------------------------------------------------------- */
-
-/* Reads a label a line; `names` [n], each freed by mien_free, gets them when the file has exactly n. */
-MIEN_MUST_USE mien_status mien_labels_read(const char *path, size_t n, char **names, mien_error *error);
-/* The first of two equal texts, NULL when all n differ. Sorts them. */
-const char *mien_texts_find_double(const char **texts, size_t n);
-/* Refuses names that are equal or can't be names. `what` begins the message. */
-MIEN_MUST_USE mien_status mien_labels_check(char *const *names, size_t n, const char *what, mien_error *error);
-
 #endif

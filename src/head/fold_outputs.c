@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "head/fold.h"
+#include "head/labels.h"
 
 /* An output that holds scores. */
 typedef struct output {

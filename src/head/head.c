@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "formats/onnx_file.h"
 #include "head/fold.h"
+#include "head/labels.h"
 
 /* How messages call bytes without a path. */
 static const char MEMORY[] = "<memory>";

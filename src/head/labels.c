@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "head/fold.h"
+#include "head/labels.h"
 
 /* Of a file of labels: 256 bytes for each of the most that a head has. */
 enum { MAX_FILE_BYTES = MIEN_MAX_LABELS * 256 };
@@ -60,6 +61,18 @@ static mien_status split_lines(const char *path, const char *text, size_t bytes,
   }
   if (n_lines != n) return mien_fail(error, MIEN_INPUT, "%s: expected %zu labels, found %zu", path, n, n_lines);
   return mien_labels_check(names, n, path, error);
+}
+
+mien_status mien_labels_count(const char *path, size_t *n, mien_error *error) {
+  unsigned char *bytes;
+  size_t size;
+  mien_status status = mien_file_read(path, MAX_FILE_BYTES, NULL, &bytes, &size, error);
+  if (status != MIEN_OK) return status;
+  *n = 0;
+  for (size_t at = mien_utf8_mark(bytes, size), next; at < size; at += next, (*n)++)
+    line_bytes((const char *)bytes + at, size - at, &next);
+  mien_free(bytes);
+  return MIEN_OK;
 }
 
 mien_status mien_labels_read(const char *path, size_t n, char **names, mien_error *error) {
