@@ -27,12 +27,14 @@ static const struct command {
 #ifdef __EMSCRIPTEN__ /* it starts no processes, and measures no machine */
     {"pull", left_out, NULL},
     {"bench", left_out, NULL},
+    {"clean", left_out, NULL},
 #else
     {"pull", cli_pull, "fetch an encoder into the user's cache"},
 #endif
     {"pack", cli_pack, "write a whole model into one file"},
     {"inspect", cli_inspect, "show what a model is, or this CPU's instruction sets"},
 #ifndef __EMSCRIPTEN__
+    {"clean", cli_clean, "find duplicates and likely errors in labelled data"},
     {"bench", cli_bench, "measure speed beside what this machine can do"},
 #endif
 };
