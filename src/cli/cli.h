@@ -20,6 +20,8 @@ int cli_bench(int argc, char **argv);
 int cli_pull(int argc, char **argv);
 int cli_pack(int argc, char **argv);
 int cli_clean(int argc, char **argv);
+int cli_evaluate(int argc, char **argv);
+int cli_thresholds(int argc, char **argv);
 
 /* ---- Errors -------------------------------------------------------------------------------------------------- */
 

@@ -26,6 +26,8 @@ static const struct command {
     {"tokenize", cli_tokenize, "make token ids of texts"},
 #ifdef __EMSCRIPTEN__ /* it starts no processes, and measures no machine */
     {"pull", left_out, NULL},
+    {"evaluate", left_out, NULL},
+    {"thresholds", left_out, NULL},
     {"bench", left_out, NULL},
     {"clean", left_out, NULL},
 #else
@@ -35,6 +37,7 @@ static const struct command {
     {"inspect", cli_inspect, "show what a model is, or this CPU's instruction sets"},
 #ifndef __EMSCRIPTEN__
     {"clean", cli_clean, "find duplicates and likely errors in labelled data"},
+    {"thresholds", cli_thresholds, "tune a threshold for each label on labelled data"},
     {"bench", cli_bench, "measure speed beside what this machine can do"},
 #endif
 };
