@@ -37,6 +37,7 @@ static const struct command {
     {"inspect", cli_inspect, "show what a model is, or this CPU's instruction sets"},
 #ifndef __EMSCRIPTEN__
     {"clean", cli_clean, "find duplicates and likely errors in labelled data"},
+    {"evaluate", cli_evaluate, "measure a model, or any scores, on labelled data"},
     {"thresholds", cli_thresholds, "tune a threshold for each label on labelled data"},
     {"bench", cli_bench, "measure speed beside what this machine can do"},
 #endif
