@@ -62,7 +62,7 @@ static mien_status add_scheme(cli_evaluation *evaluation, const char *name, cons
 
 static mien_status add_given(cli_evaluation *evaluation, const float *thresholds, mien_error *error) {
   cli_scheme *scheme;
-  mien_status status = add_scheme(evaluation, "thresholds", "thresholds per label", &scheme, error);
+  mien_status status = add_scheme(evaluation, "thresholds", "Thresholds per label", &scheme, error);
   if (status != MIEN_OK) return status;
   memcpy(scheme->thresholds, thresholds, evaluation->scored.n_labels * sizeof *thresholds);
   return is_tuned_here(evaluation, thresholds, &scheme->is_tuned, error);
@@ -77,7 +77,8 @@ static mien_status add_fixed(cli_evaluation *evaluation, mien_error *error) {
 
 static mien_status add_tuned(cli_evaluation *evaluation, mien_error *error) {
   cli_scheme *scheme;
-  mien_status status = add_scheme(evaluation, "tuned_on_this_data", "F1 on a grid of 0.05", &scheme, error);
+  mien_status status =
+      add_scheme(evaluation, "tuned_on_this_data", "Thresholds of the highest F1 on a grid of 0.05", &scheme, error);
   scheme->is_tuned = true;
   return status == MIEN_OK ? tune(evaluation, MIEN_TUNE_PUBLISHED_GRID, scheme->thresholds, error) : status;
 }

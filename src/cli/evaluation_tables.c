@@ -41,26 +41,39 @@ static void print_table(printer *to, cli_table *table) {
   cli_table_free(table);
 }
 
-static void add_figure(cli_table *table, double figure) {
+/* How figures are shown. */
+enum { USUAL = 3, SMALL = 4 }; /* digits: Brier scores and calibration errors are small */
+
+static int digits_of(size_t score_figure) { return score_figure < CLI_BRIER ? USUAL : SMALL; }
+
+static void add_figure(cli_table *table, double figure, int digits) {
   if (isnan(figure))
     cli_table_add(table, "%s", "-");
   else
-    cli_table_add(table, "%.3f", figure);
+    cli_table_add(table, "%.*f", digits, figure);
 }
 
-static void add_signed(cli_table *table, double figure) {
-  if (isnan(figure))
-    cli_table_add(table, "%s", "-");
-  else
-    cli_table_add(table, "%+.3f", figure);
-}
-
-/* Of differences with a sign. */
-static void add_interval(cli_table *table, mien_interval interval, bool is_signed) {
+static void add_interval(cli_table *table, mien_interval interval, int digits) {
   if (isnan(interval.low))
     cli_table_add(table, "%s", "-");
   else
-    cli_table_add(table, is_signed ? "%+.3f to %+.3f" : "%.3f to %.3f", interval.low, interval.high);
+    cli_table_add(table, "%.*f to %.*f", digits, interval.low, digits, interval.high);
+}
+
+/* With signs. */
+static void add_difference(cli_table *table, const cli_difference *found, int digits, bool has_interval) {
+  if (isnan(found->difference))
+    cli_table_add(table, "%s", "-");
+  else
+    cli_table_add(table, "%+.*f", digits, found->difference);
+  if (!has_interval) return;
+  if (isnan(found->interval.low)) {
+    cli_table_add(table, "%s", "-");
+    cli_table_add(table, "%s", "-");
+    return;
+  }
+  cli_table_add(table, "%+.*f to %+.*f", digits, found->interval.low, digits, found->interval.high);
+  cli_table_add(table, "%.1f%%", 100 * found->share_above);
 }
 
 static void start_figures(printer *to, cli_table *table, const char *first) {
@@ -69,10 +82,10 @@ static void start_figures(printer *to, cli_table *table, const char *first) {
 }
 
 static void add_with_interval(printer *to, cli_table *table, const char *name, double figure,
-                              const mien_interval *interval) {
+                              const mien_interval *interval, int digits) {
   cli_table_add(table, "%s", name);
-  add_figure(table, figure);
-  if (to->print->evaluation->has_intervals) add_interval(table, *interval, false);
+  add_figure(table, figure, digits);
+  if (to->print->evaluation->has_intervals) add_interval(table, *interval, digits);
 }
 
 /* ---- Summaries ----------------------------------------------------------------------------------------------------
@@ -88,7 +101,7 @@ static void print_average(printer *to, const cli_scheme *scheme, size_t average)
   for (size_t i = 0; i < 3; i++) {
     const size_t at = 3 * average + i;
     add_with_interval(to, &table, cli_prf_names[i], cli_scheme_figures(scheme)[at],
-                      scheme->intervals ? &scheme->intervals[at] : NULL);
+                      scheme->intervals ? &scheme->intervals[at] : NULL, USUAL);
   }
   print_table(to, &table);
 }
@@ -104,10 +117,10 @@ static void print_rest(printer *to, const cli_scheme *scheme, bool has_weighted)
     if (average == 1 || (average == 2 && has_weighted)) continue;
     snprintf(name, sizeof name, "%s, %s", cli_prf_names[at % 3], cli_average_names[average]);
     add_with_interval(to, &table, name, cli_scheme_figures(scheme)[at],
-                      scheme->intervals ? &scheme->intervals[at] : NULL);
+                      scheme->intervals ? &scheme->intervals[at] : NULL, USUAL);
   }
   add_with_interval(to, &table, "subset accuracy", scheme->averages.subset_accuracy,
-                    scheme->intervals ? &scheme->intervals[CLI_SUBSET_ACCURACY] : NULL);
+                    scheme->intervals ? &scheme->intervals[CLI_SUBSET_ACCURACY] : NULL, USUAL);
   print_table(to, &table);
 }
 
@@ -124,7 +137,8 @@ static void print_scores(printer *to) {
       snprintf(name + length, sizeof name - (size_t)length, ", %d bins of equal width", MIEN_CALIBRATION_BINS);
     else if (n < all)
       snprintf(name + length, sizeof name - (size_t)length, ", of %zu of %zu labels", n, all);
-    add_with_interval(to, &table, name, cli_score_figures(evaluation)[i], &evaluation->score_intervals[i]);
+    add_with_interval(to, &table, name, cli_score_figures(evaluation)[i], &evaluation->score_intervals[i],
+                      digits_of(i));
   }
   print_table(to, &table);
 }
@@ -142,13 +156,13 @@ static void print_labels(printer *to, const cli_scheme *scheme) {
   for (size_t l = 0; l < evaluation->scored.n_labels; l++) {
     const mien_prf prf = mien_prf_of(scheme->labels[l]);
     cli_table_add(&table, "%s", evaluation->labels->names[l]);
-    add_figure(&table, prf.f1);
-    add_figure(&table, prf.precision);
-    add_figure(&table, prf.recall);
+    add_figure(&table, prf.f1, USUAL);
+    add_figure(&table, prf.precision, USUAL);
+    add_figure(&table, prf.recall, USUAL);
     cli_table_add(&table, "%" PRIu64, mien_support(scheme->labels[l]));
     cli_table_add(&table, "%.4g", (double)scheme->thresholds[l]);
-    add_figure(&table, evaluation->label_scores[l].average_precision);
-    add_figure(&table, evaluation->label_scores[l].roc_auc);
+    add_figure(&table, evaluation->label_scores[l].average_precision, USUAL);
+    add_figure(&table, evaluation->label_scores[l].roc_auc, USUAL);
   }
   print_table(to, &table);
 }
@@ -223,14 +237,11 @@ static void print_confusions(printer *to) {
  */
 
 static void print_difference(printer *to, cli_table *table, const char *name, double first, double second,
-                             const cli_difference *found) {
+                             const cli_difference *found, int digits) {
   cli_table_add(table, "%s", name);
-  add_figure(table, first);
-  add_figure(table, second);
-  add_signed(table, found->difference);
-  if (!to->print->evaluation->has_intervals) return;
-  add_interval(table, found->interval, true);
-  cli_table_add(table, "%.1f%%", 100 * found->share_above);
+  add_figure(table, first, digits);
+  add_figure(table, second, digits);
+  add_difference(table, found, digits, to->print->evaluation->has_intervals);
 }
 
 static void start_comparison(printer *to, cli_table *table) {
@@ -251,7 +262,7 @@ static void print_comparison(printer *to) {
     for (size_t at = 0; at < CLI_SCHEME_FIGURES; at++) {
       snprintf(name, sizeof name, "%s, %s", cli_prf_names[at % 3], cli_average_names[at / 3 % 4]);
       print_difference(to, &table, at == CLI_SUBSET_ACCURACY ? "subset accuracy" : name, cli_scheme_figures(scheme)[at],
-                       cli_scheme_figures(&second->schemes[i])[at], &differences[cli_comparison_place(i, at)]);
+                       cli_scheme_figures(&second->schemes[i])[at], &differences[cli_comparison_place(i, at)], USUAL);
     }
     print_table(to, &table);
   }
@@ -259,7 +270,7 @@ static void print_comparison(printer *to) {
   start_comparison(to, &table);
   for (size_t at = 0; at < CLI_SCORE_FIGURES; at++)
     print_difference(to, &table, cli_score_names[at], cli_score_figures(first)[at], cli_score_figures(second)[at],
-                     &differences[cli_comparison_place(first->n_schemes, at)]);
+                     &differences[cli_comparison_place(first->n_schemes, at)], digits_of(at));
   print_table(to, &table);
 }
 
