@@ -19,6 +19,7 @@ int cli_inspect(int argc, char **argv);
 int cli_bench(int argc, char **argv);
 int cli_pull(int argc, char **argv);
 int cli_pack(int argc, char **argv);
+int cli_calibrate(int argc, char **argv);
 int cli_clean(int argc, char **argv);
 int cli_evaluate(int argc, char **argv);
 int cli_thresholds(int argc, char **argv);

@@ -29,6 +29,7 @@ static const struct command {
     {"evaluate", left_out, NULL},
     {"thresholds", left_out, NULL},
     {"bench", left_out, NULL},
+    {"calibrate", left_out, NULL},
     {"clean", left_out, NULL},
 #else
     {"pull", cli_pull, "fetch an encoder into the user's cache"},
@@ -39,6 +40,7 @@ static const struct command {
     {"clean", cli_clean, "find duplicates and likely errors in labelled data"},
     {"evaluate", cli_evaluate, "measure a model, or any scores, on labelled data"},
     {"thresholds", cli_thresholds, "tune a threshold for each label on labelled data"},
+    {"calibrate", cli_calibrate, "make a head's scores say how often they are right"},
     {"bench", cli_bench, "measure speed beside what this machine can do"},
 #endif
 };

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "kernels/sigmoid.h"
 #include "train/logistic.h"
+#include "train/random.h"
 
 /* ---- Suspects ---------------------------------------------------------------------------------------------------- */
 
@@ -89,14 +90,6 @@ typedef struct folds {
   mien_error *error;
 } folds;
 
-/* splitmix64 (Steele, Lea, Flood 2014): a number's own random bits. */
-static uint64_t random_of(uint64_t number) {
-  number += 0x9e3779b97f4a7c15U;
-  number = (number ^ number >> 30) * 0xbf58476d1ce4e5b9U;
-  number = (number ^ number >> 27) * 0x94d049bb133111ebU;
-  return number ^ number >> 31;
-}
-
 static mien_status make_folds(folds *f, const size_t *groups, uint64_t seed, double c) {
   const size_t n = f->examples->n_rows, n_labels = f->examples->labels.n, dim = f->embeddings->n_columns;
   f->of = mien_alloc(n, sizeof *f->of);
@@ -109,7 +102,8 @@ static mien_status make_folds(folds *f, const size_t *groups, uint64_t seed, dou
   if (!f->of || !f->targets || !f->in_part || !f->weights || !f->biases || !f->columns || !f->fitted)
     return mien_fail_memory(f->error, "cross-validation", n * n_labels * sizeof *f->targets);
   for (size_t row = 0; row < n; row++) {
-    f->of[row] = (unsigned)(random_of(seed ^ random_of(groups[row])) % f->n);
+    mien_random random = mien_random_start(seed, groups[row]); /* a group's own numbers */
+    f->of[row] = mien_random_below(&random, f->n);
     for (size_t l = 0; l < n_labels; l++) f->targets[row * n_labels + l] = mien_examples_has(f->examples, row, l);
   }
   for (size_t l = 0; l < n_labels; l++) f->columns[l] = (mien_logistic_column){l, c, 1, 1};
