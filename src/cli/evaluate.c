@@ -329,23 +329,22 @@ static int compare(const evaluate_options *options, cli_scored *scored) {
 /* ---- The run ------------------------------------------------------------------------------------------------------
  */
 
-static void summarize(const evaluate_options *options, const cli_scored *scored, double seconds) {
+static void summarize(const evaluate_options *options, const cli_scored *scored) {
   if (options->data.quiet) return;
-  fprintf(stderr, "mien: %zu rows, %zu labels, %" PRIu64 " resamples in %.3f s, %u thread%s\n", scored->examples.n_rows,
-          scored->labels.n, options->resamples, seconds, options->data.threads, options->data.threads == 1 ? "" : "s");
+  fprintf(stderr, "mien: %zu rows, %zu labels, %" PRIu64 " resamples, %u thread%s\n", scored->examples.n_rows,
+          scored->labels.n, options->resamples, options->data.threads, options->data.threads == 1 ? "" : "s");
 }
 
 static int run(evaluate_options *options) {
   cli_scored scored = {0};
   cli_catch_signals();
-  const double start = cli_now();
   int code = check_output(options);
   if (code == MIEN_OK) code = cli_scored_read(&options->data, command, &options->files, &scored);
   if (code == MIEN_OK) {
     cli_scored_note_labels(&options->data, &scored);
     code = options->other ? compare(options, &scored) : evaluate(options, &scored);
   }
-  if (code == MIEN_OK) summarize(options, &scored, cli_now() - start);
+  if (code == MIEN_OK) summarize(options, &scored);
   cli_scored_free(&scored);
   return code;
 }

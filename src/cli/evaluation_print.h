@@ -35,7 +35,7 @@ MIEN_MUST_USE mien_status cli_evaluation_print_json(const cli_evaluation_print *
 MIEN_MUST_USE mien_status cli_evaluation_print_csv(const cli_evaluation_print *print, FILE *out, mien_error *error);
 
 /* What is said wherever figures stand at thresholds that were tuned on the very rows. */
-#define CLI_TUNED_HERE "tuned on this very data: flattering"
+#define CLI_TUNED_HERE "as tuned on this very data: flattering"
 
 /* What figures are called for people, and as keys: of a scheme, "macro" "precision", and of scores. */
 extern const char *const cli_average_names[4], *const cli_average_keys[4], *const cli_prf_names[3];

@@ -177,6 +177,20 @@ def encoder_files(folder):
 
 BAD_ROWS = [ROWS[0], [0.0, NAN, 0.0, 0.0], ROWS[1], [0.0, 0.0, 0.0, -INFINITY], ROWS[3]]
 
+# Labelled rows of embeddings: numbers of labels in an order that is not the head's.
+LABELLED = [
+    ("so happy", "1", "a", [3.0, -2.0, 0.25, 0.0]),
+    ("love, and joy", "1,2", "b", [2.0, 1.5, -1.0, 0.5]),
+    ("how dare you", "0", "c", [-1.0, -3.0, 2.5, 1.0]),
+    ("I love this", "2", "d", [0.5, 1.0, -2.0, 0.0]),
+    ("nothing at all", "", "e", [-2.0, -2.0, 0.5, 0.0]),
+    ("joy?", "1", "f", [-0.5, -1.0, 1.5, 0.0]),
+    ("joy | delight", "1,2", "g", [1.5, -0.25, 0.0, -1.0]),
+    ("angry love", "0,2", "h", [0.25, 0.5, 1.0, 1.0]),
+]
+LABELLED_SCORES = [[0.875, 0.125, 0.25], [0.75, 0.75, 0.5], [0.25, 0.0, 0.875], [0.5, 0.875, 0.125],
+                   [0.25, 0.125, 0.5], [0.375, 0.25, 0.625], [0.75, 0.5, 0.25], [0.625, 0.625, 0.5]]
+
 LINES = [
     '{"id":7,"text":"I am so happy today!","labels":[1.50,12345678901234567890],"b":null}',
     "",
@@ -247,6 +261,26 @@ FILES = {
     "folder/readme.md": b"not embeddings",
     "folder/inner/c.npy": matrix(ROWS[2:3]),
     "nothing/readme.md": b"not embeddings",
+    "labelled/labels.txt": b"anger\njoy\nlove\n",
+    "labelled/rows.tsv": "".join(f"{text}\t{labels}\t{id}\n" for text, labels, id, _ in LABELLED).encode(),
+    "labelled/rows.jsonl": "".join(
+        json.dumps({"text": text, "labels": [["anger", "joy", "love"][int(n)] for n in labels.split(",") if n]}) + "\n"
+        for text, labels, _, _ in LABELLED
+    ).encode(),
+    "labelled/rows.npy": matrix([row for _, _, _, row in LABELLED]),
+    "labelled/scores.npy": matrix(LABELLED_SCORES, columns=3),
+    "labelled/scores.npy.labels.json": b'{"labels": ["joy", "love", "anger"]}',
+    "labelled/thresholds.json": b'{"joy": 0.5, "love": 0.5, "anger": 0.25}',
+    "labelled/no_love.tsv": "".join(
+        f"{text}\t{labels.replace(',2', '').replace('2', '')}\t{id}\n" for text, labels, id, _ in LABELLED
+    ).encode(),
+    "labelled/nan.npy": matrix([[0.5, 0.5, 0.5]] * 7 + [[0.5, NAN, 0.5]], columns=3),
+    "labelled/logits.npy": matrix([[0.5, 0.5, 1.5]] * 8, columns=3),
+    "labelled/short.npy": matrix(LABELLED_SCORES[:7], columns=3),
+    "labelled/names.txt": b"joy\nlove\nanger\n",
+    "labelled/empty.tsv": b"",
+    "labelled/unknown.tsv": b"so happy\tjoy\nso sad\tgrief\n",
+    "labelled/number.tsv": b"so happy\t1\nso sad\t3\n",
 }
 
 

@@ -20,6 +20,7 @@ OTHERWISE = os.path.join(HERE, "golden")
 CLOSED = "Node opens /dev/null where a standard stream is closed"
 NATIVE = "WebAssembly opens no libraries"
 NO_BENCH = "there is no bench"
+NO_LABELLED = "labelled data is evaluated by the native command"
 CASES = {
     "bench_cuda_missing": NO_BENCH,
     "help_bench": NO_BENCH,
@@ -30,6 +31,9 @@ CASES = {
     "stdout_closed": CLOSED,
     "device_cuda_damaged": NATIVE,
     "device_cuda_missing_all": NATIVE,
+    "help_evaluate": NO_LABELLED,
+    "help_thresholds": NO_LABELLED,
+    **{name.removesuffix(".txt"): NO_LABELLED for name in os.listdir(GOLDEN) if name.startswith(("evaluate_", "tune_"))},
 }
 TESTS = {
     "test_an_ignored_sigint_stays_ignored": "Node resets what its parent ignores, and does not tell",
