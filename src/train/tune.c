@@ -76,9 +76,8 @@ static float between(float low, float high) {
 static void search_scores(search *at, const uint32_t *rows, const float *scores, size_t n) {
   consider(at, between(scores[0], 1));
   for (size_t i = 0; i < n; i++) {
-    pass(at, rows[i]);
-    if (!(rows[i] & 1)) continue;
     const float below = i + 1 < n ? scores[i + 1] : 0;
+    pass(at, rows[i]);
     if (below < scores[i]) consider(at, between(below, scores[i]));
   }
 }
