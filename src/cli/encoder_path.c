@@ -28,8 +28,7 @@ static bool is_encoder(const char *folder) {
   return cli_exists(path);
 }
 
-/* The user's cache; false when the environment does not say where it is. */
-static bool cache_folder(char out[CLI_PATH_CHARS]) {
+bool cli_cache_folder(char out[CLI_PATH_CHARS]) {
   const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
   if (cache && cache[0]) return snprintf(out, CLI_PATH_CHARS, "%s", cache) < CLI_PATH_CHARS;
   return home && home[0] && snprintf(out, CLI_PATH_CHARS, "%s/.cache", home) < CLI_PATH_CHARS;
@@ -41,12 +40,12 @@ static bool hub_folder(char out[CLI_PATH_CHARS]) {
   char cache[CLI_PATH_CHARS];
   if (hub && hub[0]) return snprintf(out, CLI_PATH_CHARS, "%s", hub) < CLI_PATH_CHARS;
   if (home && home[0]) return snprintf(out, CLI_PATH_CHARS, "%s/hub", home) < CLI_PATH_CHARS;
-  return cache_folder(cache) && snprintf(out, CLI_PATH_CHARS, "%s/huggingface/hub", cache) < CLI_PATH_CHARS;
+  return cli_cache_folder(cache) && snprintf(out, CLI_PATH_CHARS, "%s/huggingface/hub", cache) < CLI_PATH_CHARS;
 }
 
 static bool find_pulled(const char *id, char out[CLI_PATH_CHARS]) {
   char cache[CLI_PATH_CHARS];
-  return cache_folder(cache) && snprintf(out, CLI_PATH_CHARS, "%s/mien/encoders/%s", cache, id) < CLI_PATH_CHARS &&
+  return cli_cache_folder(cache) && snprintf(out, CLI_PATH_CHARS, "%s/mien/encoders/%s", cache, id) < CLI_PATH_CHARS &&
          is_encoder(out);
 }
 

@@ -4,6 +4,7 @@
 #define MIEN_CLI_ENCODER_PATH_H
 
 #include "base/status.h"
+#include "cli/cli.h"
 
 /*
  * The path for `value`: itself where there is such a file or folder; else, of an ID "org/name", the folder that
@@ -11,5 +12,8 @@
  * found is MIEN_INPUT.
  */
 MIEN_MUST_USE mien_status cli_encoder_path(const char *value, char **path, mien_error *error);
+
+/* The user's cache; false when the environment does not say where it is. */
+bool cli_cache_folder(char out[CLI_PATH_CHARS]);
 
 #endif
