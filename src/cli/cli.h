@@ -23,6 +23,7 @@ int cli_calibrate(int argc, char **argv);
 int cli_clean(int argc, char **argv);
 int cli_evaluate(int argc, char **argv);
 int cli_thresholds(int argc, char **argv);
+int cli_train(int argc, char **argv);
 
 /* ---- Errors -------------------------------------------------------------------------------------------------- */
 

@@ -27,6 +27,7 @@ static const struct command {
 #ifdef __EMSCRIPTEN__ /* it starts no processes, and measures no machine */
     {"pull", left_out, NULL},
     {"evaluate", left_out, NULL},
+    {"train", left_out, NULL},
     {"thresholds", left_out, NULL},
     {"bench", left_out, NULL},
     {"calibrate", left_out, NULL},
@@ -39,6 +40,7 @@ static const struct command {
 #ifndef __EMSCRIPTEN__
     {"clean", cli_clean, "find duplicates and likely errors in labelled data"},
     {"evaluate", cli_evaluate, "measure a model, or any scores, on labelled data"},
+    {"train", cli_train, "fit a head to labelled texts, with thresholds and a card"},
     {"thresholds", cli_thresholds, "tune a threshold for each label on labelled data"},
     {"calibrate", cli_calibrate, "make a head's scores say how often they are right"},
     {"bench", cli_bench, "measure speed beside what this machine can do"},
