@@ -109,6 +109,14 @@ else
   $venv/bin/python tests/tokenizer/compare.py build/test-release/tests/tokenizer_driver tests/data/tokenizer/vocab.txt
 fi
 
+step "a trained head in ONNX Runtime"
+if [ "$packages" != full ]; then
+  skip "ONNX Runtime" "what is trained is run in it by --full"
+else
+  $venv/bin/pip install --quiet numpy==2.4.6 onnx==1.23.2 onnxruntime==1.32.0
+  $venv/bin/python tests/cli/train.py build/test-release/mien Train.test_the_graph_runs_in_onnx_runtime_with_the_same_scores
+fi
+
 step "WebAssembly: the modules, the npm package, its command, browsers and bundlers"
 if [ "$packages" != full ]; then
   skip "WebAssembly" "it takes Emscripten and npm packages, for which --full is"

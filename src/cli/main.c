@@ -26,23 +26,23 @@ static const struct command {
     {"tokenize", cli_tokenize, "make token ids of texts"},
 #ifdef __EMSCRIPTEN__ /* it starts no processes, and measures no machine */
     {"pull", left_out, NULL},
-    {"evaluate", left_out, NULL},
     {"train", left_out, NULL},
+    {"evaluate", left_out, NULL},
     {"thresholds", left_out, NULL},
-    {"bench", left_out, NULL},
     {"calibrate", left_out, NULL},
     {"clean", left_out, NULL},
+    {"bench", left_out, NULL},
 #else
     {"pull", cli_pull, "fetch an encoder into the user's cache"},
 #endif
     {"pack", cli_pack, "write a whole model into one file"},
     {"inspect", cli_inspect, "show what a model is, or this CPU's instruction sets"},
 #ifndef __EMSCRIPTEN__
-    {"clean", cli_clean, "find duplicates and likely errors in labelled data"},
-    {"evaluate", cli_evaluate, "measure a model, or any scores, on labelled data"},
     {"train", cli_train, "fit a head to labelled texts, with thresholds and a card"},
+    {"evaluate", cli_evaluate, "measure a model, or any scores, on labelled data"},
     {"thresholds", cli_thresholds, "tune a threshold for each label on labelled data"},
     {"calibrate", cli_calibrate, "make a head's scores say how often they are right"},
+    {"clean", cli_clean, "find duplicates and likely errors in labelled data"},
     {"bench", cli_bench, "measure speed beside what this machine can do"},
 #endif
 };

@@ -54,14 +54,8 @@ static int read_examples(train *t, train_part *part) {
   int code = is_first ? MIEN_OK : set_numbered(t, &data, beside);
   if (code == MIEN_OK)
     code = cli_data_read(&data, TRAIN_COMMAND, part->path, is_first ? NULL : &t->labels, &part->examples);
-  if (code == MIEN_OK && part->examples.n_rows == 0) {
-    mien_error error;
-    (void)mien_fail(&error, MIEN_INPUT, "%s: expected rows, found none", mien_input_name(part->path));
-    code = cli_report(TRAIN_COMMAND, &error);
-  }
   if (code == MIEN_OK && is_first) code = copy_labels(&part->examples.labels, &t->labels);
-  if (code == MIEN_OK) code = hash_file(part->path, part->hash);
-  return code == MIEN_OK ? hash_file(part->embeddings, part->embeddings_hash) : code;
+  return code == MIEN_OK ? hash_file(part->path, part->hash) : code;
 }
 
 /* All of the same width: the encoder's, or the first file's. */
@@ -69,9 +63,11 @@ static int read_rows(train *t, train_part *part) {
   const train_options *options = t->options;
   const cli_data data = data_of(options, part);
   mien_error error;
-  if (part->embeddings)
-    return train_report(
+  if (part->embeddings) {
+    const int code = train_report(
         mien_floats_read(part->embeddings, part->examples.n_rows, t->dim, &cli_cancelled, &part->rows, &error), &error);
+    return code == MIEN_OK ? hash_file(part->embeddings, part->embeddings_hash) : code;
+  }
   if (options->no_cache) return cli_data_embed(&data, TRAIN_COMMAND, t->encoder, NULL, &part->examples, &part->rows);
   return cli_embed_cached(&data, TRAIN_COMMAND, t->encoder, cli_model_encoder_path(&options->data.model),
                           &part->examples, &part->rows);
