@@ -117,7 +117,7 @@ class Train(unittest.TestCase):
         run = self.run_mien("evaluate", "--head", "out", "--data", "test.tsv", "--embeddings", "test.npy", "--resamples", "0",
                             "--format", "markdown", "--quiet")
         self.assertEqual(run.returncode, 0, run.stderr.decode())
-        tables = [part for part in run.stdout.decode().split("\n### ") if part.startswith("thresholds per label")]
+        tables = [part for part in run.stdout.decode().split("\n### ") if part.startswith("Thresholds per label")]
         self.assertGreater(len(tables), 2)
         card = self.read("out", "README.md").decode()
         for table in tables:
