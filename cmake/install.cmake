@@ -10,7 +10,8 @@ if(TARGET mien_cuda) # by the name that libmien opens; nothing links it
   install(TARGETS mien_cuda LIBRARY NAMELINK_SKIP)
 endif()
 # Models and heads that the command opens by name.
-install(DIRECTORY models/goemotions-small models/goemotions-tiny models/heads
+install(DIRECTORY models/goemotions-small models/goemotions-tiny models/goemotions-minilm-l6-linear
+                  models/goemotions-bge-small-linear models/heads
         DESTINATION ${CMAKE_INSTALL_DATADIR}/mien/models)
 # What `mien pull` runs, and what it knows of encoders.
 install(DIRECTORY models/encoders DESTINATION ${CMAKE_INSTALL_DATADIR}/mien/models)

@@ -127,6 +127,7 @@ static bool find_shipped(const char *format, const char *name, size_t length, ch
 
 #define SHIPPED_MODEL "%.*s/model.safetensors"
 #define SHIPPED_HEAD "heads/%.*s"
+#define SHIPPED_LINEAR "%.*s"
 
 /* Of the encoder's last name. */
 static bool find_head_of(const char *encoder, char path[CLI_PATH_CHARS]) {
@@ -149,6 +150,8 @@ static const char *find(const char *value, bool is_head, char path[CLI_PATH_CHAR
   struct stat info;
   if (lstat(value, &info) == 0) return find_pack_in(value, path) ? path : value;
   if (is_head && find_shipped(SHIPPED_HEAD, value, length, path)) return path;
+  if (is_head && find_shipped(SHIPPED_LINEAR "/model.onnx", value, length, path))
+    return find_shipped(SHIPPED_LINEAR, value, length, path) ? path : value;
   return find_shipped(SHIPPED_MODEL, value, length, path) ? path : value;
 }
 

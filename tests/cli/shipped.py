@@ -37,6 +37,7 @@ class Shipped(unittest.TestCase):
             self.run_mien("pack", *WHOLE, "--quiet", "--dtype", dtype, "--license", "mit",
                           "-o", os.path.join(self.models, name, "model.safetensors"))
         shutil.copytree(self.path("texthead"), os.path.join(self.models, "heads", "encoder"))
+        shutil.copytree(self.path("texthead"), os.path.join(self.models, "some-linear"))
 
     def run_mien(self, *arguments, code=0):
         done = subprocess.run([self.mien, *arguments], cwd=self.work.name, capture_output=True, text=True, timeout=120,
@@ -101,6 +102,14 @@ class Shipped(unittest.TestCase):
         done = self.run_mien("label", "--encoder", "encoder", "--labels", "texthead/labels.txt", "--text", "love")
         self.assertEqual(done.stdout, self.run_mien("label", *WHOLE, "--text", "love").stdout)
         self.assertNotIn("warning", done.stderr)  # thresholds lie beside the head that was shipped
+
+    def test_a_head_by_the_name_of_its_folder(self):
+        self.ship()
+        done = self.run_mien("label", "--encoder", "encoder", "--head", "some-linear", "--labels", "texthead/labels.txt",
+                             "--text", "love")
+        self.assertEqual(done.stdout, self.run_mien("label", *WHOLE, "--text", "love").stdout)
+        self.assertIn("no-linear: no such file", self.run_mien("label", "--encoder", "encoder", "--head", "no-linear",
+                                                               "--text", "love", code=3).stderr)
 
     def test_files_go_before_names(self):
         self.ship()
