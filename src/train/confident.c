@@ -12,7 +12,8 @@
 
 /* ---- Suspects ---------------------------------------------------------------------------------------------------- */
 
-/* The mean scores of a label's rows and of the others; false where one class has no rows. */
+/* The mean scores of a label's rows and of the others; false where they tell nothing: one class has no rows, or the
+ * label's rows do not score higher. */
 static bool class_means(const mien_examples *examples, const mien_floats *scores, size_t label, double means[2]) {
   size_t counts[2] = {0};
   means[0] = means[1] = 0;
@@ -24,7 +25,7 @@ static bool class_means(const mien_examples *examples, const mien_floats *scores
   if (counts[0] == 0 || counts[1] == 0) return false;
   means[0] /= (double)counts[0];
   means[1] /= (double)counts[1];
-  return true;
+  return means[1] > means[0];
 }
 
 static int compare_suspects(const void *a, const void *b) {
@@ -82,7 +83,8 @@ typedef struct folds {
   const mien_floats_options *options;
   unsigned n;
   unsigned *of;                  /* [n_rows] */
-  float *targets, *in_part;      /* [n_rows × L], [n_rows] */
+  mien_floats targets;           /* [n_rows × L] */
+  float *in_part;                /* [n_rows] */
   float *weights, *biases;       /* [L × D], [L] */
   mien_logistic_column *columns; /* [L] */
   mien_logistic_fitted *fitted;  /* [L] */
@@ -93,18 +95,19 @@ typedef struct folds {
 static mien_status make_folds(folds *f, const size_t *groups, uint64_t seed, double c) {
   const size_t n = f->examples->n_rows, n_labels = f->examples->labels.n, dim = f->embeddings->n_columns;
   f->of = mien_alloc(n, sizeof *f->of);
-  f->targets = mien_alloc(n, n_labels * sizeof *f->targets);
   f->in_part = mien_alloc(n, sizeof *f->in_part);
   f->weights = mien_alloc(n_labels, dim * sizeof *f->weights);
   f->biases = mien_alloc(n_labels, sizeof *f->biases);
   f->columns = mien_alloc(n_labels, sizeof *f->columns);
   f->fitted = mien_alloc(n_labels, sizeof *f->fitted);
-  if (!f->of || !f->targets || !f->in_part || !f->weights || !f->biases || !f->columns || !f->fitted)
-    return mien_fail_memory(f->error, "cross-validation", n * n_labels * sizeof *f->targets);
+  if (!f->of || !f->in_part || !f->weights || !f->biases || !f->columns || !f->fitted)
+    return mien_fail_memory(f->error, "cross-validation", n * sizeof *f->of + n_labels * dim * sizeof *f->weights);
+  const mien_status status = mien_floats_create(n, n_labels, "targets", &f->targets, f->error);
+  if (status != MIEN_OK) return status;
   for (size_t row = 0; row < n; row++) {
     mien_random random = mien_random_start(seed, groups[row]); /* a group's own numbers */
     f->of[row] = mien_random_below(&random, f->n);
-    for (size_t l = 0; l < n_labels; l++) f->targets[row * n_labels + l] = mien_examples_has(f->examples, row, l);
+    for (size_t l = 0; l < n_labels; l++) f->targets.data[row * n_labels + l] = mien_examples_has(f->examples, row, l);
   }
   for (size_t l = 0; l < n_labels; l++) f->columns[l] = (mien_logistic_column){l, c, 1, 1};
   return mien_floats_create(n, n_labels, "scores", f->scores, f->error);
@@ -133,7 +136,7 @@ static mien_status run_fold(const folds *f, unsigned fold) {
   const mien_logistic_rows rows = {.x = f->embeddings->data,
                                    .n = f->examples->n_rows,
                                    .dim = f->embeddings->n_columns,
-                                   .targets = f->targets,
+                                   .targets = f->targets.data,
                                    .n_labels = f->examples->labels.n,
                                    .weights = f->in_part};
   const mien_logistic_options options = {.threads = f->options->threads, .cancel = f->options->cancel};
@@ -157,8 +160,9 @@ mien_status mien_scores_out_of_fold(const mien_examples *examples, const mien_fl
   *scores = (mien_floats){0};
   mien_status status = make_folds(&f, groups, seed, c);
   for (unsigned fold = 0; status == MIEN_OK && fold < n_folds; fold++) status = run_fold(&f, fold);
-  void *const all[] = {f.of, f.targets, f.in_part, f.weights, f.biases, f.columns, f.fitted};
+  void *const all[] = {f.of, f.in_part, f.weights, f.biases, f.columns, f.fitted};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) mien_free(all[i]);
+  mien_floats_free(&f.targets);
   if (status != MIEN_OK) mien_floats_free(scores);
   return status;
 }

@@ -22,7 +22,8 @@ typedef struct mien_suspects {
 /*
  * A label is suspect where its score is beyond the other class' mean: a given one's below the mean of the rows without
  * it, one that is not given above the mean of those with it; and on the other side of 0.5. Labels of one class have
- * none. *suspects is freed by the caller.
+ * none, nor those whose rows score no higher than the others in the mean: such scores tell nothing. *suspects is freed
+ * by the caller.
  */
 MIEN_MUST_USE mien_status mien_suspects_find(const mien_examples *examples, const mien_floats *scores,
                                              mien_suspects *suspects, mien_error *error);

@@ -37,7 +37,7 @@ static bool put_character(mien_normal_texts *texts, const mien_characters *table
 mien_status mien_normal_texts_make(const mien_text *from, size_t n, mien_normal_texts *texts, mien_error *error) {
   /* Ideographs are no words here: spaces around them would make texts equal that are not. */
   static const mien_character_options uncased = {.clean = true, .strip_accents = true, .lowercase = true};
-  static mien_characters table; /* large for the stack; made afresh each time */
+  mien_characters table;
   mien_status status = mien_characters_make(&uncased, "texts", &table, error);
   if (status != MIEN_OK) return status;
   texts->starts = mien_alloc(n + 1, sizeof *texts->starts);

@@ -26,6 +26,10 @@ START_TEST(suspects_are_beyond_the_other_class_mean) {
   ck_assert_uint_eq(suspects.items[0].row, 5);
   ck_assert(!suspects.items[0].is_given);
   mien_suspects_free(&suspects);
+  for (size_t i = 0; i < 6; i++) scores[i] = 1 - scores[i]; /* the label's rows score lower: that tells nothing */
+  ck_assert_int_eq(mien_suspects_find(&examples, &given, &suspects, &error), MIEN_OK);
+  ck_assert_uint_eq(suspects.n, 0);
+  mien_suspects_free(&suspects);
   static uint32_t all[] = {1, 1, 1, 1, 1, 1};
   const mien_examples one_class = {.n_rows = 6, .labels = {.n = 1}, .n_words = 1, .truth = all};
   ck_assert_int_eq(mien_suspects_find(&one_class, &given, &suspects, &error), MIEN_OK);
