@@ -101,6 +101,7 @@ static mien_status check_shape(const mien_npy *npy, const char *path, size_t n_r
   if (n_columns && npy->n_columns != n_columns)
     return mien_fail(error, MIEN_INPUT, "%s: expected rows of %zu numbers, found %" PRIu64, path, n_columns,
                      npy->n_columns);
+  if (npy->n_columns == 0) return mien_fail(error, MIEN_INPUT, "%s: expected rows of at least one number", path);
   if (npy->n_rows > SIZE_MAX || npy->n_columns > SIZE_MAX)
     return mien_fail(error, MIEN_RESOURCE, "%s: more rows than memory can hold", path);
   return MIEN_OK;

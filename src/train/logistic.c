@@ -82,18 +82,28 @@ static void precondition(const fit *f, const column *c, double *x) {
   x[f->dim] /= scale;
 }
 
+/* scale·covariance + ridge·I, the lower triangle. */
+static void set_hessian(const fit *f, double scale, double ridge, double *lower) {
+  const size_t dim = f->dim;
+  for (size_t i = 0; i < dim; i++) {
+    for (size_t k = 0; k <= i; k++) lower[i * dim + k] = scale * f->covariance[i * dim + k];
+    lower[i * dim + i] += ridge;
+  }
+}
+
 static mien_status make_preconditioner(fit *f, int class, preconditioner *p) {
+  static const double more_ridge = 64;
   const size_t dim = f->dim;
   const double scale = exp2((double)class / CLASSES_PER_OCTAVE);
   p->class = class;
   if (dim > MOST_COVARIANCE) return MIEN_OK;
   p->lower = mien_alloc(dim, dim * sizeof(double));
   if (!p->lower) return mien_fail_memory(f->error, "training", dim * dim * sizeof(double));
-  for (size_t i = 0; i < dim; i++) {
-    for (size_t k = 0; k <= i; k++) p->lower[i * dim + k] = scale * f->covariance[i * dim + k];
-    p->lower[i * dim + i] += 1;
+  /* Of rows that depend on each other a large scale makes more than I of the covariance's rounding. */
+  for (double ridge = 1; isfinite(ridge); ridge *= more_ridge) {
+    set_hessian(f, scale, ridge, p->lower);
+    if (mien_cholesky(p->lower, dim)) return MIEN_OK;
   }
-  if (mien_cholesky(p->lower, dim)) return MIEN_OK;
   return mien_fail(f->error, MIEN_INTERNAL, "training: a covariance is not one");
 }
 
@@ -105,6 +115,13 @@ static mien_status choose_preconditioner(fit *f, column *c) {
   if (i < f->n_preconditioners) return MIEN_OK;
   f->n_preconditioners++;
   return make_preconditioner(f, class, &f->preconditioners[i]);
+}
+
+/* Products of rows and sums of them are float32. */
+static mien_status fail_size(const fit *f) {
+  return mien_fail(f->error, MIEN_INPUT,
+                   "training: the rows' numbers are too large: sums of their products are no "
+                   "float32");
 }
 
 /* The variances of a row's numbers, where they are too many for their covariance. */
@@ -134,8 +151,12 @@ static mien_status find_covariance(fit *f) {
   f->covariance = mien_alloc(f->dim, (is_full ? f->dim : 1) * sizeof(double));
   f->means = mien_alloc(f->dim, sizeof(double));
   if (!f->covariance || !f->means) return mien_fail_memory(f->error, "training", f->dim * sizeof(double));
-  if (!is_full) return set_variances(f);
-  return mien_logistic_covariance(f->rows, ROWS_PER_NUMBER * f->dim, f->pool, f->covariance, f->means, f->error);
+  mien_status status =
+      is_full ? mien_logistic_covariance(f->rows, ROWS_PER_NUMBER * f->dim, f->pool, f->covariance, f->means, f->error)
+              : set_variances(f);
+  for (size_t i = 0; status == MIEN_OK && i < f->dim * (is_full ? f->dim : 1); i++)
+    if (!isfinite(f->covariance[i])) status = fail_size(f);
+  return status;
 }
 
 /* ---- Columns ----------------------------------------------------------------------------------------------------- */
@@ -333,6 +354,13 @@ static size_t count_left(const fit *f) {
   return n;
 }
 
+/* A step that is too far may have none, the points that steps lead from always have. */
+static bool has_objectives(const fit *f) {
+  bool all = true;
+  for (size_t j = 0; j < f->n_columns; j++) all = all && isfinite(f->fitted[j].objective);
+  return all;
+}
+
 /* Passes over the active columns until so few are left that fewer panels would do, or none. */
 static mien_status run_stage(fit *f, mien_logistic_pass *pass, unsigned most, unsigned *iteration) {
   const size_t panels = (f->n_active + 15) / 16;
@@ -348,7 +376,7 @@ static mien_status run_stage(fit *f, mien_logistic_pass *pass, unsigned most, un
     for (size_t i = 0; i < f->n_active; i++) f->all[f->active[i]].trial_loss = losses[i];
     mien_pool_run(f->pool, advance_some, f);
     left = count_left(f);
-    status = report(f, ++*iteration, left);
+    status = has_objectives(f) ? report(f, ++*iteration, left) : fail_size(f);
   }
   mien_free(losses);
   mien_free(points);

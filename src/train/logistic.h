@@ -59,7 +59,8 @@ typedef struct mien_logistic_fitted {
                        succession, (m + 1) / (n + 2) for m of n rows, as the optimum is at infinity */
 } mien_logistic_fitted;
 
-/* Writes `weights` [n_columns × dim], `biases` [n_columns] and `fitted` [n_columns]. */
+/* Writes `weights` [n_columns × dim], `biases` [n_columns] and `fitted` [n_columns]. Rows whose numbers are too large
+ * for float32 sums of their products are MIEN_INPUT. */
 MIEN_MUST_USE mien_status mien_logistic_fit(const mien_logistic_rows *rows, const mien_logistic_column *columns,
                                             size_t n_columns, const mien_logistic_options *options, float *weights,
                                             float *biases, mien_logistic_fitted *fitted, mien_error *error);

@@ -76,6 +76,9 @@ START_TEST(other_shapes_and_numbers_that_are_not_finite_are_refused) {
   refuse(1, 1, "row 0, column 0: expected a finite float32, found an infinity");
   write_numbers("<f4", 2, 2, bits, sizeof bits - 1);
   refuse(0, 0, "expected");
+  write_numbers("<f4", 2, 0, bits, 0);
+  refuse(2, 0, "expected rows of at least one number");
+  write_numbers("<f4", 2, 2, bits, sizeof bits - 1);
   ck_assert_int_eq(truncate(path, 5), 0);
   refuse(0, 0, path);
 }

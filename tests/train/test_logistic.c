@@ -149,6 +149,57 @@ static void stop(void *user, const mien_logistic_step *step) {
   atomic_store((atomic_bool *)user, step->iteration == 2);
 }
 
+/* Their covariance has no rank but for its rounding, which a large C makes more than the penalty. */
+START_TEST(rows_that_depend_on_each_other_are_fitted) {
+  enum { N = 2000, DIM = 48 };
+  static float x[N * DIM], targets[N];
+  uint64_t state = 17;
+  float factors[DIM][2];
+  for (size_t k = 0; k < DIM; k++)
+    for (size_t i = 0; i < 2; i++) factors[k][i] = (float)random_unit(&state);
+  for (size_t row = 0; row < N; row++) {
+    const float a = (float)random_unit(&state), b = (float)random_unit(&state);
+    for (size_t k = 0; k < DIM; k++) x[row * DIM + k] = a * factors[k][0] + b * factors[k][1];
+    targets[row] = (double)a + random_unit(&state) > 0;
+  }
+  const mien_logistic_rows rows = {x, N, DIM, targets, 1, NULL};
+  const mien_logistic_column columns[] = {{0, 1, 1, 1}, {0, 1e9, 1, 1}};
+  const mien_logistic_options options = {.threads = 1};
+  mien_logistic_fitted fitted[2];
+  static float w[2 * DIM];
+  float b[2];
+  mien_error error = {0};
+  ck_assert_msg(mien_logistic_fit(&rows, columns, 2, &options, w, b, fitted, &error) == MIEN_OK, "%s", error.message);
+  /* Less the penalty the second is no worse than the first. */
+  ck_assert(fitted[1].has_converged);
+  ck_assert_double_le(fitted[1].objective / 1e9, fitted[0].objective * (1 + 1e-6));
+}
+END_TEST
+
+START_TEST(numbers_that_are_too_large_are_refused) {
+  enum { N = 40 };
+  static float x[N * 2100], targets[N];
+  static float w[2100];
+  static const size_t dims[] = {1, 4, 2100}; /* the last by variances alone */
+  for (size_t d = 0; d < sizeof dims / sizeof *dims; d++) {
+    uint64_t state = 5;
+    for (size_t i = 0; i < N * dims[d]; i++) x[i] = (float)(1e25 * random_unit(&state));
+    for (size_t row = 0; row < N; row++) targets[row] = row % 2 ? 1.0f : 0.0f;
+    const mien_logistic_rows rows = {x, N, dims[d], targets, 1, NULL};
+    const mien_logistic_column column = {0, 1, 1, 1};
+    const mien_logistic_options options = {.threads = 1};
+    mien_logistic_fitted fitted;
+    float b;
+    mien_error error = {0};
+    const mien_status status = mien_logistic_fit(&rows, &column, 1, &options, w, &b, &fitted, &error);
+    if (status == MIEN_OK) /* in double all of it can be had */
+      ck_assert(dims[d] > 2048 && isfinite(w[0]) && isfinite(b));
+    else
+      ck_assert_msg(status == MIEN_INPUT && strstr(error.message, "too large"), "%s", error.message);
+  }
+}
+END_TEST
+
 START_TEST(a_fit_is_cancelled) {
   const data d = make_data(600, 5, 2, false, false);
   atomic_bool cancel = false;
@@ -187,4 +238,5 @@ START_TEST(cholesky_solves) {
 END_TEST
 
 MIEN_SUITE("logistic", gradients_vanish, threads_do_not_change_a_bit, a_label_of_one_class_is_a_constant,
-           a_fit_is_cancelled, cholesky_solves)
+           rows_that_depend_on_each_other_are_fitted, numbers_that_are_too_large_are_refused, a_fit_is_cancelled,
+           cholesky_solves)
