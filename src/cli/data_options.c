@@ -15,8 +15,8 @@
 const char cli_data_help[] =
     "  --input-format csv|tsv|jsonl\n"
     "                        what the data is, whatever its ending. csv and tsv (no quotes) have a header where a\n"
-    "                        column of the first row is called as the labels' column is; without one the columns are\n"
-    "                        text, labels and id. Labels are names or numbers from 0; in jsonl a list of them\n"
+    "                        column of the first row is called labels, or as an option below says; without one the\n"
+    "                        columns are text, labels and id. Labels are names or numbers from 0; in jsonl a list of them\n"
     "  --data-labels FILE    a label a line: what numbers in the data stand for. Default: labels.txt beside the data\n"
     "  --label-separator C   between labels of csv and tsv, one character. Default: a comma\n"
     "  --text-column NAME, --label-column NAME, --id-column NAME\n"

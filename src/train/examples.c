@@ -213,11 +213,21 @@ static mien_status find_column(loader *load, const mien_record *record, bool has
                    record->line, wanted ? wanted : usual);
 }
 
+/* A number is a column's place, so that it names none. */
+static bool is_column_name(const char *column) {
+  uint64_t number;
+  return column && !is_whole_number(column, strlen(column), &number);
+}
+
 /* Finds out whether there is a header, and which columns are what. */
 static mien_status find_columns(loader *load, const mien_record *first, bool *has_header) {
   const mien_example_options *options = load->options;
-  const char *labels = options->labels ? options->labels : "labels";
-  *has_header = find_called(first, first->n_fields + 1, labels) != NO_COLUMN;
+  const char *const names[] = {is_column_name(options->labels) ? options->labels : "labels",
+                               is_column_name(options->text) ? options->text : NULL,
+                               is_column_name(options->id) ? options->id : NULL};
+  *has_header = false;
+  for (size_t i = 0; i < sizeof names / sizeof *names && !*has_header; i++)
+    *has_header = names[i] && find_called(first, first->n_fields + 1, names[i]) != NO_COLUMN;
   mien_status status = find_column(load, first, *has_header, options->labels, "labels", 1, true, &load->label_column);
   if (status == MIEN_OK)
     status =

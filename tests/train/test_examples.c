@@ -103,6 +103,14 @@ START_TEST(columns_and_fields_have_other_names) {
   expect("jsonl", "{\"body\":\"a\",\"tags\":[3],\"key\":\"k\"}\n", &options, 1, "3", "1");
   const mien_example_options by_number = {.text = "2", .labels = "0"};
   expect("tsv", "joy\tk\ta\n", &by_number, 1, "joy", "1");
+  /* A number is a place: it is no header's name, and there may be a header all the same. */
+  const mien_example_options second = {.labels = "1"}, named = {.text = "body", .labels = "1"};
+  expect("tsv", "a\t1\tx\nb\t0\ty\n", &second, 2, "0,1", "0110");
+  expect("tsv", "text\tlabels\tid\nb\t0\ty\n", &second, 1, "0", "1");
+  expect("tsv", "body\tkind\nb\tjoy\n", &named, 1, "joy", "1");
+  expect("csv", "text,0\na,joy\n", &(mien_example_options){.text = "text", .labels = "0"}, 1, "joy", "1");
+  refuse("tsv", "body\tkind\nb\tjoy\n", &(mien_example_options){.text = "body"},
+         "expected a column 'labels' in the header");
   const mien_example_options without = {.without_texts = true};
   expect("jsonl", "{\"labels\":[3]}\n", &without, 1, "3", "1");
   expect("csv", "labels\njoy\n", &without, 1, "joy", "1");
