@@ -120,7 +120,7 @@ static int check_outputs(calibrate *c) {
   const cli_data plot = {.output = c->plot};
   int code = cli_data_check_output(&c->data, command, files, sizeof files / sizeof *files);
   if (code == MIEN_OK && c->plot) code = cli_data_check_output(&plot, command, files, sizeof files / sizeof *files);
-  if (code == MIEN_OK && c->plot && strcmp(c->plot, c->data.output) == 0)
+  if (code == MIEN_OK && c->plot && cli_is_same_target(c->plot, c->data.output))
     code = cli_usage(command, "%s: the output and the plot are the same file", c->plot);
   return code;
 }

@@ -9,19 +9,19 @@
 
 typedef struct clean_report {
   const mien_examples *examples;
+  const bool *dropped; /* [n_rows] as it is when a finding is reported */
   mien_output *output; /* NULL: none is written */
   mien_error *error;
 } clean_report;
 
 /* Rows of equal or alike texts; `similarity` is the least of theirs with the first. */
-mien_status clean_report_group(const clean_report *report, const char *kind, const char *action, const size_t *rows,
-                               size_t n, double similarity);
+mien_status clean_report_group(const clean_report *report, const char *kind, const size_t *rows, size_t n,
+                               double similarity);
 
 /* A row whose text is that of `row_there` of other data. */
 mien_status clean_report_held_out(const clean_report *report, size_t row, const char *path, const mien_examples *there,
                                   size_t row_there, bool has_same_labels);
 
-/* `action` "kept" or "dropped" of its row. */
-mien_status clean_report_suspect(const clean_report *report, const char *action, const mien_suspect *suspect);
+mien_status clean_report_suspect(const clean_report *report, const mien_suspect *suspect);
 
 #endif

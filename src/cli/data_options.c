@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cpu.h"
@@ -16,7 +17,8 @@ const char cli_data_help[] =
     "  --input-format csv|tsv|jsonl\n"
     "                        what the data is, whatever its ending. csv and tsv (no quotes) have a header where a\n"
     "                        column of the first row is called labels, or as an option below says; without one the\n"
-    "                        columns are text, labels and id. Labels are names or numbers from 0; in jsonl a list of them\n"
+    "                        columns are text, labels and id. Labels are names or numbers from 0; in jsonl a list of "
+    "them\n"
     "  --data-labels FILE    a label a line: what numbers in the data stand for. Default: labels.txt beside the data\n"
     "  --label-separator C   between labels of csv and tsv, one character. Default: a comma\n"
     "  --text-column NAME, --label-column NAME, --id-column NAME\n"
@@ -143,6 +145,15 @@ int cli_data_numbered(const cli_data *data, const char *command, const char *pat
   return mien_label_set_read(from, labels, &error) == MIEN_OK ? MIEN_OK : cli_report(command, &error);
 }
 
+int cli_data_share_labels(cli_data *data, const char *command, const char *first, char found[CLI_PATH_CHARS]) {
+  mien_label_set own = {0};
+  if (data->labels_path) return MIEN_OK;
+  const int code = cli_data_numbered(data, command, data->path, &own);
+  if (code == MIEN_OK && own.n == 0 && find_labels_beside(first, found)) data->labels_path = found;
+  mien_label_set_free(&own);
+  return code;
+}
+
 static bool is_jsonl(const cli_data *data, const char *path) {
   if (data->format != MIEN_INPUT_BY_ENDING) return data->format == MIEN_INPUT_JSONL;
   return mien_path_ends_with(path, ".jsonl") || mien_path_ends_with(path, ".ndjson");
@@ -266,6 +277,25 @@ int cli_data_labels_of(const mien_model *model, const char *command, mien_label_
     if (!labels->names[i]) return out_of_memory(command);
   }
   return MIEN_OK;
+}
+
+/* Device, inode and name that a file of this path has, or would have; false where its folder isn't there. */
+static bool place_of(const char *path, struct stat *folder, const char **name) {
+  char parent[CLI_PATH_CHARS];
+  const char *slash = strrchr(path, '/');
+  *name = slash ? slash + 1 : path;
+  const int bytes = slash ? (int)(slash - path) + 1 : 0;
+  return snprintf(parent, sizeof parent, "%.*s", bytes ? bytes : 1, bytes ? path : ".") < (int)sizeof parent &&
+         stat(parent, folder) == 0;
+}
+
+bool cli_is_same_target(const char *a, const char *b) {
+  struct stat folder_a, folder_b;
+  const char *name_a, *name_b;
+  if (!a || !b) return a == b;
+  if (strcmp(a, b) == 0 || mien_output_is_same_file(a, b)) return true;
+  return place_of(a, &folder_a, &name_a) && place_of(b, &folder_b, &name_b) && strcmp(name_a, name_b) == 0 &&
+         folder_a.st_dev == folder_b.st_dev && folder_a.st_ino == folder_b.st_ino;
 }
 
 int cli_data_check_output(const cli_data *data, const char *command, const char *const *files, size_t n) {

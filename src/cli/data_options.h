@@ -87,6 +87,10 @@ int cli_data_read(const cli_data *data, const char *command, const char *path, c
 /* What numbers in the data stand for: --data-labels, or labels.txt beside `path`; none: an empty set. */
 int cli_data_numbered(const cli_data *data, const char *command, const char *path, mien_label_set *labels);
 
+/* Makes labels.txt beside `first`, other data, count for `data` too, where it has none of its own. `found` is its path
+ * then, which is to outlive the data. */
+int cli_data_share_labels(cli_data *data, const char *command, const char *first, char found[CLI_PATH_CHARS]);
+
 /*
  * The rows' embeddings: those of the file `embeddings` where it is not NULL, which must have as many rows, else the
  * texts' by the model's encoder, with progress on a terminal.
@@ -103,6 +107,9 @@ int cli_data_open_model(cli_data *data, const char *command, mien_model **model)
 
 /* A copy of the names of a model's labels, in its order. */
 int cli_data_labels_of(const mien_model *model, const char *command, mien_label_set *labels);
+
+/* Whether two outputs (NULL: stdout) are one file, or will be. */
+bool cli_is_same_target(const char *a, const char *b);
 
 /* Refuses an output that is one of `n` files that the command reads; NULLs among them are none. */
 int cli_data_check_output(const cli_data *data, const char *command, const char *const *files, size_t n);

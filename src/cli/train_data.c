@@ -18,21 +18,6 @@ static cli_data data_of(const train_options *options, const train_part *part) {
   return data;
 }
 
-/* labels.txt beside the training rows counts for the others too, where they have none. */
-static int set_numbered(const train *t, cli_data *data, char path[CLI_PATH_CHARS]) {
-  const char *train_path = t->parts[TRAIN_ROWS].path, *slash = strrchr(train_path, '/');
-  mien_label_set own = {0};
-  if (data->labels_path || strcmp(train_path, "-") == 0) return MIEN_OK;
-  const int code = cli_data_numbered(data, TRAIN_COMMAND, data->path, &own);
-  if (code == MIEN_OK && own.n == 0 &&
-      snprintf(path, CLI_PATH_CHARS, "%.*slabels.txt", slash ? (int)(slash - train_path) + 1 : 0, train_path) <
-          CLI_PATH_CHARS &&
-      cli_exists(path))
-    data->labels_path = path;
-  mien_label_set_free(&own);
-  return code;
-}
-
 static int copy_labels(const mien_label_set *from, mien_label_set *to) {
   *to = (mien_label_set){.names = mien_alloc(from->n, sizeof *to->names), .n = from->n};
   if (!to->names) return train_out_of_memory();
@@ -51,7 +36,7 @@ static int read_examples(train *t, train_part *part) {
   char beside[CLI_PATH_CHARS];
   cli_data data = data_of(t->options, part);
   const bool is_first = part == &t->parts[TRAIN_ROWS];
-  int code = is_first ? MIEN_OK : set_numbered(t, &data, beside);
+  int code = is_first ? MIEN_OK : cli_data_share_labels(&data, TRAIN_COMMAND, t->parts[TRAIN_ROWS].path, beside);
   if (code == MIEN_OK)
     code = cli_data_read(&data, TRAIN_COMMAND, part->path, is_first ? NULL : &t->labels, &part->examples);
   if (code == MIEN_OK && is_first) code = copy_labels(&part->examples.labels, &t->labels);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "corpus/cancel.h"
 
 enum { BANDS = 16, HASHES = 6, MOST_COMPARED = 64 };
 
@@ -291,28 +292,32 @@ double mien_similarity(mien_span a, mien_span b) {
 }
 
 /* Only the first of equal texts are in the groups. */
-static mien_status find_near(const mien_normal_texts *texts, const keyed_row *equal, double least, size_t *parents,
-                             keyed_row *sorted, mien_groups *groups, mien_error *error) {
+static mien_status find_near(const mien_normal_texts *texts, const keyed_row *equal, double least,
+                             const atomic_bool *cancel, size_t *parents, keyed_row *sorted, mien_groups *groups,
+                             mien_error *error) {
   shingles sets = {0};
   size_t *near = NULL;
   link_equal(texts, equal, parents);
   mien_status status = make_shingles(texts, parents, &sets, error);
   if (status == MIEN_OK && !(near = make_parents(texts->n)))
     status = mien_fail_memory(error, "near duplicates", texts->n * sizeof *near);
-  for (unsigned band = 0; status == MIEN_OK && band < BANDS; band++) link_band(&sets, band, least, sorted, near);
+  for (unsigned band = 0; status == MIEN_OK && band < BANDS; band++) {
+    link_band(&sets, band, least, sorted, near);
+    if (mien_is_cancelled(cancel)) status = mien_fail(error, MIEN_CANCELLED, "near duplicates: interrupted");
+  }
   if (status == MIEN_OK) status = collect(near, texts->n, groups, error);
   mien_free(near);
   free_shingles(&sets);
   return status;
 }
 
-mien_status mien_near_duplicates_find(const mien_normal_texts *texts, double least, mien_groups *groups,
-                                      mien_error *error) {
+mien_status mien_near_duplicates_find(const mien_normal_texts *texts, double least, const atomic_bool *cancel,
+                                      mien_groups *groups, mien_error *error) {
   *groups = (mien_groups){0};
   keyed_row *equal = sort_texts(texts), *sorted = mien_alloc(texts->n, sizeof *sorted);
   size_t *parents = make_parents(texts->n);
   mien_status status = equal && sorted && parents
-                           ? find_near(texts, equal, least, parents, sorted, groups, error)
+                           ? find_near(texts, equal, least, cancel, parents, sorted, groups, error)
                            : mien_fail_memory(error, "near duplicates", texts->n * sizeof *sorted);
   mien_free(equal);
   mien_free(sorted);

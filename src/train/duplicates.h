@@ -33,9 +33,9 @@ double mien_similarity(mien_span a, mien_span b);
  * from MinHash (Broder 1997) in 16 bands of 6 hashes: of pairs that are 0.9 alike one in 300,000 is missed, of those
  * 0.8 alike one in 130, of those 0.7 alike one in 7; each is compared exactly, but in a band that more rows share only
  * with the first 64 of them. Of rows of equal texts only the first is in a group. Memory is linear in the texts'. The
- * same groups every time.
+ * same groups every time. *cancel, asked between bands, may be NULL.
  */
-MIEN_MUST_USE mien_status mien_near_duplicates_find(const mien_normal_texts *texts, double least, mien_groups *groups,
-                                                    mien_error *error);
+MIEN_MUST_USE mien_status mien_near_duplicates_find(const mien_normal_texts *texts, double least,
+                                                    const atomic_bool *cancel, mien_groups *groups, mien_error *error);
 
 #endif

@@ -67,6 +67,43 @@ run("--data", "train.tsv", "--against", "test.tsv", "-o", "out.tsv", "--report",
 expect(open("out.tsv", encoding="utf8").read(), without(TRAIN, 0, 1, 2, 3, 5, 6), "rows that are left")
 expect([(f["rows"][0]["row"], f["rows"][1]["row"], f["same_labels"]) for f in findings() if f["kind"] == "held_out"],
        [(0, 1, False), (2, 1, False), (6, 0, True)], "rows held out")
+# Held-out data may have labels that the data has not.
+write("more.tsv", "seen before\tlove\tx\nso sad today\tlove,sadness\ty\n")
+run("--data", "train.tsv", "--against", "more.tsv", "--report", "report.jsonl",
+    says="3 rows held out (2 held-out texts verbatim, 0 with the same labels)")
+expect([f["rows"][1]["labels"] for f in findings() if f["kind"] == "held_out"],
+       [["love", "sadness"], ["love", "sadness"], ["love"]], "labels of rows held out")
+# Numbers mean there what they mean here.
+os.mkdir("numbered"), os.mkdir("elsewhere")
+write("numbered/labels.txt", "joy\nsadness\n")
+write("numbered/train.tsv", "a\t1\nb\t0\n")
+write("elsewhere/test.tsv", "a\tsadness\n")
+write("elsewhere/other.tsv", "b\t0\n")
+run("--data", "numbered/train.tsv", "--against", "elsewhere/test.tsv", "--against", "elsewhere/other.tsv", "--report",
+    "report.jsonl", says="(2 held-out texts verbatim, 2 with the same labels)")
+
+# Of near texts all rows but the first's go, and the first is one that is left.
+fox = "the quick brown fox jumps over the lazy dog near the river bank"
+write("near.tsv", f"{fox}\tjoy\n{fox}.\tjoy\n{fox}.\tsadness\n{fox}!\tjoy\n")
+near = open("near.tsv", encoding="utf8").read()
+for options, left, action in [((), without(near, 1, 2, 3), "first kept"),
+                              (("--conflicts", "drop"), without(near, 1, 2, 3), "first kept"),
+                              (("--against", "fox.tsv"), without(near, 0, 3), "some kept"),
+                              (("--against", "fox.tsv", "--conflicts", "drop"), without(near, 0, 1, 2), "some kept")]:
+    write("fox.tsv", f"{fox}\tjoy\n")
+    run("--data", "near.tsv", "-o", "out.tsv", "--report", "report.jsonl", "--near-duplicates", "first", *options)
+    expect(open("out.tsv", encoding="utf8").read(), left, f"near rows that are left by {options}")
+    expect([f["action"] for f in findings() if f["kind"] == "near_duplicate"], [action], "what became of them")
+    lines = near.splitlines(keepends=True)
+    for finding in findings():
+        for row in finding["rows"]:
+            if "file" not in row:
+                expect(row["dropped"], lines[row["row"]] not in left, "whether a row was dropped")
+
+expect(subprocess.run([MIEN, "clean", "--data", "train.tsv", "-o", "-", "-q"], capture_output=True, text=True).stdout,
+       without(TRAIN, 2), "stdout")
+expect(subprocess.run([MIEN, "clean", "--data", "train.tsv", "--report", "-", "-q"], capture_output=True,
+                      text=True).stdout.count('"kind"'), 3, "findings on stdout")
 run("--data", "train.tsv", "-o", "out.tsv", "--duplicates", "keep", "--near", "0", "-q")
 expect(open("out.tsv", encoding="utf8").read(), TRAIN, "rows that are left")
 
@@ -117,6 +154,25 @@ run("-o", "out.tsv", code=2, says="expected --data FILE")
 run("--data", "-", "-o", "out.tsv", code=2, says="expected a file")
 run("--data", "train.tsv", "-o", "out.tsv", "--near", "0.4", code=2, says="above 0.5")
 run("--data", "train.tsv", "-o", "out.tsv", "--errors", "drop", code=2, says="expected --scores")
+run("--data", "train.tsv", "-o", "out.tsv", "--report", "./out.tsv", code=2, says="the same file")
+run("--data", "train.tsv", "-o", "-", "--report", "-", code=2, says="the same file")
+run("--data", "train.tsv", "-o", "out.tsv", "--against", "./train.tsv", code=2, says="is the data itself")
+run("--data", "train.tsv", "-o", "out.tsv", "--near", "0", "--near", "0.9", code=2, says="'--near' is given twice")
+run("--data", "train.tsv", "-o", "out.tsv", "--folds", "3", code=2, says="are for --embeddings")
+run("--data", "train.tsv", "-o", "out.tsv", "--scores", "scores.npy", "--embeddings", "x.npy", code=2,
+    says="expected one of them")
+# With embeddings too it is texts that are compared.
+write("named.csv", "sentence,labels\n" + "a,joy\n" * 8)
+run("--data", "named.csv", "-o", "out.tsv", "--embeddings", "x.npy", code=3, says="expected a column 'text'")
+with open("none.npy", "wb") as file:
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (8, 0), }" + " " * 10 + "\n"
+    file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode())
+run("--data", "train.tsv", "-o", "out.tsv", "--embeddings", "none.npy", code=3, says="at least one number")
+write_npy("huge.npy", [[1e30, -1e30 * i] for i in range(8)])
+run("--data", "train.tsv", "-o", "out.tsv", "--embeddings", "huge.npy", code=3, says="too large")
+if os.path.exists("/dev/full"):
+    run("--data", "train.tsv", "-o", "/dev/full", code=4, says="cannot be written")
+    run("--data", "train.tsv", "-o", "out.tsv", "--report", "/dev/full", code=4, says="cannot be written")
 write_npy("short.npy", scores[:7])
 run("--data", "train.tsv", "-o", "out.tsv", "--scores", "short.npy", code=3, says="expected 8 rows, found 7")
 write_npy("nan.npy", [[float("nan")] * 4] + scores[1:])

@@ -83,7 +83,7 @@ START_TEST(near_texts_are_those_of_all_pairs) {
   mien_normal_texts all = normal(texts, N);
   mien_groups groups;
   mien_error error = {0};
-  ck_assert_int_eq(mien_near_duplicates_find(&all, 0.9, &groups, &error), MIEN_OK);
+  ck_assert_int_eq(mien_near_duplicates_find(&all, 0.9, NULL, &groups, &error), MIEN_OK);
   size_t expected[N], found[N], n_links = 0;
   for (size_t i = 0; i < N; i++) expected[i] = found[i] = i;
   for (size_t i = 0; i < N; i++)
