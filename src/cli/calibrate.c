@@ -114,12 +114,15 @@ static int parse(calibrate *c, int argc, char **argv) {
   return code;
 }
 
+static int check_output(calibrate *c, const char *path) {
+  const char *files[] = {c->data.model.thresholds_path, c->data.model.labels_path};
+  const int code = cli_data_check_output(&c->data, command, path, files, sizeof files / sizeof *files);
+  return code == MIEN_OK ? cli_check_figures_output(&c->data.model, command, false, path) : code;
+}
+
 static int check_outputs(calibrate *c) {
-  const char *files[] = {c->data.path, c->data.embeddings, c->data.labels_path, c->data.model.thresholds_path,
-                         c->data.model.labels_path};
-  const cli_data plot = {.output = c->plot};
-  int code = cli_data_check_output(&c->data, command, files, sizeof files / sizeof *files);
-  if (code == MIEN_OK && c->plot) code = cli_data_check_output(&plot, command, files, sizeof files / sizeof *files);
+  int code = check_output(c, c->data.output);
+  if (code == MIEN_OK && c->plot) code = check_output(c, c->plot);
   if (code == MIEN_OK && c->plot && cli_is_same_target(c->plot, c->data.output))
     code = cli_usage(command, "%s: the output and the plot are the same file", c->plot);
   return code;

@@ -219,12 +219,10 @@ static int parse(clean *c, int argc, char **argv) {
 
 /* `path` is NULL for stdout. */
 static int check_output(clean *c, const char *path) {
-  const char *reads[MOST_AGAINST + 4] = {c->data.path, c->embeddings, c->scores_path, c->data.labels_path};
-  const cli_data output = {.output = path};
-  memcpy(reads + 4, c->against, c->n_against * sizeof *c->against);
-  const int code = cli_data_check_output(&output, command, reads, 4 + c->n_against);
-  if (code != MIEN_OK || !has_encoder(c)) return code;
-  return cli_check_model_output(&c->data.model, command, c->data.model.model, path, path ? path : "stdout");
+  const char *reads[MOST_AGAINST + 2] = {c->embeddings, c->scores_path};
+  memcpy(reads + 2, c->against, c->n_against * sizeof *c->against);
+  const int code = cli_data_check_output(&c->data, command, path, reads, 2 + c->n_against);
+  return code == MIEN_OK && has_encoder(c) ? cli_check_figures_output(&c->data.model, command, false, path) : code;
 }
 
 static int check_outputs(clean *c) {

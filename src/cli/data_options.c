@@ -298,10 +298,19 @@ bool cli_is_same_target(const char *a, const char *b) {
          folder_a.st_dev == folder_b.st_dev && folder_a.st_ino == folder_b.st_ino;
 }
 
-int cli_data_check_output(const cli_data *data, const char *command, const char *const *files, size_t n) {
-  for (size_t i = 0; i < n; i++)
-    if (files[i] && mien_output_is_same_file(data->output, files[i]))
-      return cli_usage(command, "%s: the output is the same file as the input %s",
-                       data->output ? data->output : "stdout", mien_input_name(files[i]));
-  return MIEN_OK;
+static int check_input(const char *command, const char *output, const char *input) {
+  if (!input || !mien_output_is_same_file(output, input)) return MIEN_OK;
+  return cli_usage(command, "%s: the output is the same file as the input %s", output ? output : "stdout",
+                   mien_input_name(input));
+}
+
+int cli_data_check_output(const cli_data *data, const char *command, const char *output, const char *const *files,
+                          size_t n) {
+  char beside[CLI_PATH_CHARS];
+  const bool has_beside = data->path && !data->labels_path && find_labels_beside(data->path, beside);
+  const char *own[] = {data->path, data->embeddings, data->labels_path, has_beside ? beside : NULL};
+  int code = MIEN_OK;
+  for (size_t i = 0; i < sizeof own / sizeof *own && code == MIEN_OK; i++) code = check_input(command, output, own[i]);
+  for (size_t i = 0; i < n && code == MIEN_OK; i++) code = check_input(command, output, files[i]);
+  return code;
 }

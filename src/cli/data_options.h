@@ -111,7 +111,9 @@ int cli_data_labels_of(const mien_model *model, const char *command, mien_label_
 /* Whether two outputs (NULL: stdout) are one file, or will be. */
 bool cli_is_same_target(const char *a, const char *b);
 
-/* Refuses an output that is one of `n` files that the command reads; NULLs among them are none. */
-int cli_data_check_output(const cli_data *data, const char *command, const char *const *files, size_t n);
+/* Refuses an output (NULL: stdout) that is the data, what is read beside it, or one of `n` files that the command reads
+ * too; NULLs among them are none. */
+int cli_data_check_output(const cli_data *data, const char *command, const char *output, const char *const *files,
+                          size_t n);
 
 #endif

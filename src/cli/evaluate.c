@@ -190,18 +190,12 @@ static int parse(evaluate_options *options, int argc, char **argv) {
   return code == MIEN_OK ? check(options) : code;
 }
 
-static int check_output(const evaluate_options *options) {
-  const cli_data *data = &options->data;
-  const char *files[] = {data->path,
-                         data->embeddings,
-                         data->labels_path,
-                         options->files.scores,
-                         options->files.labels_of,
-                         options->other,
-                         options->other_thresholds,
-                         data->model.thresholds_path,
-                         data->model.labels_path};
-  return cli_data_check_output(data, command, files, sizeof files / sizeof *files);
+static int check_output(evaluate_options *options) {
+  const cli_score_files other = {.scores = options->other, .labels_of = options->files.labels_of};
+  const char *files[] = {options->other_thresholds};
+  int code = cli_scored_check_output(&options->data, command, &options->files, false);
+  if (code == MIEN_OK && options->other) code = cli_scored_check_output(&options->data, command, &other, false);
+  return code == MIEN_OK ? cli_data_check_output(&options->data, command, options->data.output, files, 1) : code;
 }
 
 /* ---- Output -------------------------------------------------------------------------------------------------------

@@ -119,6 +119,10 @@ int cli_run_check_output(cli_run *run, const mien_inputs *inputs);
  * is for messages. */
 int cli_check_model_output(cli_model *model, const char *command, bool has_head, const char *target, const char *name);
 
+/* The same of figures of a model, which may lie in its folder, and of thresholds, which may replace those that it finds
+ * there: only what it reads may not be written. */
+int cli_check_figures_output(cli_model *model, const char *command, bool is_thresholds, const char *target);
+
 /* The whole of a command that needs an encoder alone: inputs, model, output. Returns the exit code. */
 int cli_run_encoder(cli_run *run);
 

@@ -56,9 +56,10 @@ static bool is_below(const char *path, const char *folder) {
 
 /*
  * A head keeps weights in files beside it, of any name. Below its folder (as named, and as links lead to it) only what
- * is called like an output, and is not named in the head, is taken for an earlier output.
+ * is called like an output, and is not named in the head, is taken for an earlier output; `is_named`: all that is not
+ * named in the head is.
  */
-static bool may_hold_weights(const char *target, const char *head) {
+static bool may_hold_weights(const char *target, const char *head, bool is_named) {
   char resolved[PATH_MAX], head_resolved[PATH_MAX], folder[PATH_MAX];
   struct stat info;
   if (mien_pack_is_like(head)) return false; /* everything is in it */
@@ -69,7 +70,7 @@ static bool may_hold_weights(const char *target, const char *head) {
   mien_output_format format;
   bool like_output = cli_format_of(resolved, &format) || mien_path_ends_with(resolved, ".labels.json") ||
                      mien_path_ends_with(resolved, ".rows.json") || mien_pack_is_one(resolved);
-  return !like_output || mentions(head, strrchr(resolved, '/') + 1);
+  return (!is_named && !like_output) || mentions(head, strrchr(resolved, '/') + 1);
 }
 
 /* ---- All that a run reads ------------------------------------------------------------------------------------ */
@@ -145,10 +146,25 @@ int cli_check_model_output(cli_model *options, const char *command, bool has_hea
   }
   if (encoder && is_read_by_encoder(encoder, target, encoder_file))
     return cli_usage(command, "%s: the output is a file of the encoder", name);
-  if (target &&
-      ((head[0] && may_hold_weights(target, head)) || (encoder_file[0] && may_hold_weights(target, encoder_file))))
+  if (target && ((head[0] && may_hold_weights(target, head, false)) ||
+                 (encoder_file[0] && may_hold_weights(target, encoder_file, false))))
     return cli_usage(command, "%s: the output is there already, in the model's folder, and may be a file of the model",
                      name);
+  return MIEN_OK;
+}
+
+int cli_check_figures_output(cli_model *options, const char *command, bool is_thresholds, const char *target) {
+  const char *model = cli_model_path(options), *encoder = cli_model_encoder_path(options);
+  const char *name = target ? target : "stdout";
+  char head[PATH_MAX], encoder_file[PATH_MAX];
+  if (model && !head_file(model, head)) return cli_usage(command, "%s: too long a path", model);
+  if (model && !(is_thresholds && is_found_thresholds(target, head)) && is_read_by_model(options, target, head))
+    return cli_usage(command, "%s: the output is a file of the model", name);
+  if (encoder && is_read_by_encoder(encoder, target, encoder_file))
+    return cli_usage(command, "%s: the output is a file of the encoder", name);
+  if (target &&
+      ((model && may_hold_weights(target, head, true)) || (encoder && may_hold_weights(target, encoder_file, true))))
+    return cli_usage(command, "%s: the output is there already, and named in a file of the model", name);
   return MIEN_OK;
 }
 

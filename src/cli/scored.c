@@ -57,14 +57,16 @@ static mien_status read_sidecar(const char *path, mien_label_set *labels, mien_e
   return status;
 }
 
+static bool find_sidecar(const cli_score_files *files, char sidecar[CLI_PATH_CHARS]) {
+  return snprintf(sidecar, CLI_PATH_CHARS, "%s.labels.json", files->scores) < CLI_PATH_CHARS && cli_exists(sidecar);
+}
+
 static int read_columns(const cli_data *data, const char *command, const cli_score_files *files,
                         mien_label_set *labels) {
   char sidecar[CLI_PATH_CHARS];
   mien_error error;
   const char *path = files->labels_of;
-  if (!path && snprintf(sidecar, sizeof sidecar, "%s.labels.json", files->scores) < (int)sizeof sidecar &&
-      cli_exists(sidecar))
-    path = sidecar;
+  if (!path && find_sidecar(files, sidecar)) path = sidecar;
   if (!path) {
     const int code = cli_data_numbered(data, command, data->path, labels);
     if (code != MIEN_OK || labels->n > 0) return code;
@@ -204,6 +206,16 @@ int cli_scored_read(cli_data *data, const char *command, const cli_score_files *
   if (!files->scores && files->labels_of)
     return cli_usage(command, "option '--labels-of' is for --scores, which is missing");
   return files->scores ? read_with_scores(data, command, files, scored) : read_with_model(data, command, scored);
+}
+
+int cli_scored_check_output(cli_data *data, const char *command, const cli_score_files *files, bool is_thresholds) {
+  char sidecar[CLI_PATH_CHARS];
+  const bool has_sidecar = files->scores && !files->labels_of && find_sidecar(files, sidecar);
+  const char *reads[] = {files->scores, files->labels_of, has_sidecar ? sidecar : NULL, data->model.thresholds_path,
+                         data->model.labels_path};
+  const int code = cli_data_check_output(data, command, data->output, reads, sizeof reads / sizeof *reads);
+  if (code != MIEN_OK || files->scores) return code;
+  return cli_check_figures_output(&data->model, command, is_thresholds, data->output);
 }
 
 void cli_scored_free(cli_scored *scored) {

@@ -25,6 +25,9 @@ typedef struct cli_score_files {
 int cli_scored_read(cli_data *data, const char *command, const cli_score_files *files, cli_scored *scored);
 void cli_scored_free(cli_scored *scored);
 
+/* Refuses an output that is a file that is read; `is_thresholds`: it may replace those that the model finds. */
+int cli_scored_check_output(cli_data *data, const char *command, const cli_score_files *files, bool is_thresholds);
+
 mien_scored cli_scored_view(const cli_scored *scored);
 
 /* Reads scores [rows of the data × labels], their columns brought from the file's order into that of `labels`. */

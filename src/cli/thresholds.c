@@ -135,9 +135,7 @@ static int tune(thresholds_options *options, const cli_scored *scored) {
 
 /* The thresholds may replace those of the model: they are read no more. */
 static int check_output(thresholds_options *options) {
-  const char *files[] = {options->data.path,       options->data.embeddings,  options->files.scores,
-                         options->files.labels_of, options->data.labels_path, options->data.model.labels_path};
-  return cli_data_check_output(&options->data, command, files, sizeof files / sizeof *files);
+  return cli_scored_check_output(&options->data, command, &options->files, true);
 }
 
 static int run(thresholds_options *options) {

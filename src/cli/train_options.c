@@ -229,7 +229,7 @@ static int check_files(const train_options *options) {
     if (options->paths[i] && !options->embeddings[i] && !options->data.model.encoder)
       return cli_usage(TRAIN_COMMAND, "expected --encoder for the texts of %s, or %s", names[i], embeddings[i]);
     for (int k = 0; k < i; k++)
-      if (options->paths[i] && options->paths[k] && strcmp(options->paths[i], options->paths[k]) == 0)
+      if (options->paths[i] && options->paths[k] && cli_is_same_target(options->paths[i], options->paths[k]))
         return cli_usage(TRAIN_COMMAND,
                          "options '%s' and '%s' are the same file: figures of rows that were learned "
                          "from say nothing",

@@ -103,6 +103,27 @@ run("calibrate", "--head", HEAD, "--data", DATA, "--embeddings", X, "-o", "nowhe
 run("calibrate", "--head", HEAD, "--data", DATA, "--embeddings", X, "-o", "x", "--plot", "nowhere/x.svg", code=4)
 run("calibrate", "--head", HEAD, "--data", DATA, "--embeddings", X, code=2, says="expected -o")
 run("calibrate", "--head", HEAD, "-o", "x", code=2, says="expected --data")
+# What is read is not written over, in whatever words.
+written = sorted(os.listdir("new"))
+head = open("new/model.onnx", "rb").read()
+for target in ("new/model.onnx", "./new/../new/model.onnx", "new/thresholds.json"):
+    for command in (("evaluate", "-o", target), ("calibrate", "-o", "x", "--plot", target), ("thresholds", "-o", target)):
+        if command[0] != "thresholds" or target.endswith(".onnx"):
+            run(command[0], "--model", "new", "--data", DATA, "--embeddings", X, *command[1:], code=2,
+                says="the output is a file of the model")
+run("calibrate", "--head", HEAD, "--data", DATA, "--embeddings", X, "-o", "x", "--plot", "./x", code=2,
+    says="the same file")
+with open("scores.npy", "wb") as file:
+    file.write(b"")
+with open("scores.npy.labels.json", "w", encoding="utf8") as file:
+    file.write("{}")
+for target in ("scores.npy", "scores.npy.labels.json"):
+    for command in ("evaluate", "thresholds"):
+        run(command, "--scores", "scores.npy", "--data", DATA, "-o", target, code=2, says="the same file as the input")
+os.remove("scores.npy"), os.remove("scores.npy.labels.json")
+if sorted(os.listdir("new")) != written or open("new/model.onnx", "rb").read() != head:
+    sys.exit("a file of the model was written over")
+run("thresholds", "--model", "new", "--data", DATA, "--embeddings", X, "-o", "new/thresholds.json", "-q")
 if sorted(os.listdir(".")) != before:
     sys.exit(f"files left behind: {sorted(set(os.listdir('.')) - set(before))}")
 print("calibrated, drawn and refused as expected")

@@ -309,6 +309,7 @@ class Train(unittest.TestCase):
         self.refused(2, "expected --encoder for the texts of --test, or --test-embeddings", "--test", "test.tsv")
         self.refused(2, "option '--test-embeddings' is for --test", "--test-embeddings", "test.npy")
         self.refused(2, "are the same file", dev=["--dev", "train.tsv", "--dev-embeddings", "train.npy"])
+        self.refused(2, "are the same file", dev=["--dev", "./train.tsv", "--dev-embeddings", "train.npy"])
         self.refused(2, "option '--C': expected numbers from 1e-6 to 1e6", "--C", "1,0")
         self.refused(2, "option '--C': 1 is given twice", "--C", "1,2,1")
         self.refused(2, "option '--class-weight': expected none, balanced or numbers", "--class-weight", "heavy")
