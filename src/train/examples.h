@@ -22,8 +22,9 @@ size_t mien_label_set_find(const mien_label_set *labels, const char *name, size_
  * How labelled data is read: csv, tsv and jsonl files, or stdin with a format.
  *
  * csv and tsv have a header where a column of their first row is called as the labels' column is ("labels", unless it
- * is named and no number), or as another that is named; without one the columns are text, labels and id. Labels are names or numbers joined by `separator`; of jsonl they are a list
- * of strings or whole numbers. What is no label's name and a number counts, from 0, the names of `numbered`.
+ * is named and no number), or as another that is named; without one the columns are text, labels and id. Labels are
+ * names or numbers joined by `separator`; of jsonl they are a list of strings or whole numbers. What is no label's name
+ * and a number counts, from 0, the names of `numbered`.
  */
 typedef struct mien_example_options {
   mien_input_format format;       /* BY_ENDING: by the file's */
