@@ -282,9 +282,14 @@ static void print_opening(printer *to) {
   const mien_scored *scored = &print->evaluation->scored;
   const double support = (double)print->evaluation->schemes[0].averages.support;
   const char *end = to->is_markdown ? "  \n" : "\n"; /* a line of its own */
-  fprintf(to->out, "%s: %zu rows, %zu labels, %.2f of them on a row%s", mien_input_name(print->data), scored->n_rows,
-          scored->n_labels, support / (double)scored->n_rows, end);
-  if (print->other) fprintf(to->out, "A: %s%sB: %s%s", print->names[0], end, print->names[1], end);
+  mien_error line;                                   /* a message has no control characters, whatever names have */
+  (void)mien_fail(&line, MIEN_OK, "%s: %zu rows, %zu labels, %.2f of them on a row", mien_input_name(print->data),
+                  scored->n_rows, scored->n_labels, support / (double)scored->n_rows);
+  fprintf(to->out, "%s%s", line.message, end);
+  for (size_t i = 0; i < 2 && print->other; i++) {
+    (void)mien_fail(&line, MIEN_OK, "%c: %s", i ? 'B' : 'A', print->names[i]);
+    fprintf(to->out, "%s%s", line.message, end);
+  }
   if (print->evaluation->has_intervals)
     fprintf(to->out, "95%% intervals: %zu resamples of the rows, seed %" PRIu64 "%s\n", print->bootstrap->resamples,
             print->bootstrap->seed, print->other ? ", the same for both" : "");

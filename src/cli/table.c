@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 
 enum { CELL_BYTES = 1024 };
 
@@ -21,17 +22,24 @@ static bool grow(cli_table *table) {
   return true;
 }
 
+/* C0 and C1 controls and DEL become spaces: a text must not tell a terminal what to do, nor end a row. */
+static void blank_controls(char *text) {
+  for (unsigned char *at = (unsigned char *)text; *at; at++) {
+    if (*at < ' ' || *at == 0x7F) *at = ' ';
+    if (at[0] == 0xC2 && at[1] < 0xA0) at[0] = at[1] = ' ';
+  }
+}
+
 void cli_table_add(cli_table *table, const char *format, ...) {
-  char text[CELL_BYTES];
+  char formatted[CELL_BYTES], text[CELL_BYTES];
   va_list arguments;
   va_start(arguments, format);
-  const int length = vsnprintf(text, sizeof text, format, arguments);
+  const int length = vsnprintf(formatted, sizeof formatted, format, arguments);
   va_end(arguments);
-  const size_t kept = length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : sizeof text - 1;
   if (table->failed) return;
-  for (size_t i = 0; i < kept; i++)
-    if ((unsigned char)text[i] < ' ' || text[i] == 0x7F) text[i] = ' ';
-  char *cell = grow(table) ? mien_copy_text(text, kept) : NULL;
+  (void)mien_utf8_clean(formatted, length < 0 ? 0 : strlen(formatted), text, sizeof text);
+  blank_controls(text);
+  char *cell = grow(table) ? mien_copy_text(text, strlen(text)) : NULL;
   table->failed = !cell;
   if (cell) table->cells[table->n_cells++] = cell;
 }
@@ -81,7 +89,7 @@ static void print_markdown_row(const cli_table *table, char *const *row, FILE *o
   for (size_t i = 0; i < table->n_columns; i++) {
     fputc(' ', out);
     for (const char *at = row[i]; *at; at++) {
-      if (*at == '|' || *at == '\\') fputc('\\', out);
+      if (strchr("\\|<&*_`[", *at)) fputc('\\', out); /* a text is no markup */
       fputc(*at, out);
     }
     fputs(" |", out);

@@ -22,7 +22,7 @@ void cli_table_free(cli_table *table);
 /* Adds a cell; n_columns of them are a row. Control characters and what is not UTF-8 are shown as others. */
 __attribute__((format(printf, 2, 3))) void cli_table_add(cli_table *table, const char *format, ...);
 
-/* Prints it, if it is whole; Markdown's bars and line ends in cells are escaped. False without memory. */
+/* Prints it, if it is whole; what is markup in cells of Markdown is escaped. False without memory. */
 bool cli_table_print(const cli_table *table, FILE *out, bool is_markdown);
 
 #endif

@@ -194,6 +194,20 @@ class Evaluate(unittest.TestCase):
         self.assertEqual(found["schemes"]["fixed_0.5"]["report"]["love"],
                          {"precision": 0, "recall": 0, "f1-score": 0, "support": 0, "threshold": 0.5})
 
+    def test_texts_and_names_are_no_markup_and_tell_terminals_nothing(self):
+        name, text = "r\x1b[31m.tsv", "*a* <script>\x1b[31m\u009b31m | `b`"
+        named = ["--labels-of", "labelled/names.txt"]
+        known = self.evaluate(*SMALL, *named, "--resamples", "0")
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(f"{text}\t{known['labels'][0]}\n" * known["rows"])
+        arguments = ["evaluate", "--scores", "labelled/scores.npy", *named, "--data", name, "--resamples", "0", "--errors",
+                     "1", "-q"]
+        shown = self.run_mien(*arguments)
+        self.assertTrue(shown.startswith("r?[31m.tsv: "), shown[:40])
+        self.assertIn("*a* <script>", shown)
+        self.assertFalse({"\x1b", "\u009b"} & set(shown))
+        self.assertIn("\\*a\\* \\<script> \\[31m  31m \\| \\`b\\`", self.run_mien(*arguments, "--format", "markdown"))
+
     # ---- Ends ---------------------------------------------------------------------------------------------------------
 
     def test_an_interrupted_run_leaves_nothing(self):
