@@ -10,7 +10,7 @@ mkdir -p "$1"
 out="$(realpath "$1")"
 cd "$(dirname "$0")/../.."
 mien="$(realpath "${MIEN:-build/release/mien}")"
-data="$PWD/models/goemotions"
+data="$PWD/models/goemotions" notes="$PWD/models/recipe/linear.md"
 PATH="$(dirname "$mien"):$PATH"
 cd "$out"
 ln -sfn "$data" goemotions
@@ -26,6 +26,8 @@ train() { # name, encoder, weight of the scores; chosen on dev of 0.8 and 1
   local common=(--data-labels goemotions/labels.txt --dev goemotions/dev.tsv --test goemotions/test.tsv --encoder "$2"
     --C "3,10,30,100" --class-weight "none,0.25,0.5" --same-for-all --force)
   mien train --data train.tsv "${common[@]}" --soft scores.npy --soft-weight "$3" -o "$1"
+  { echo "# $1" && tail -n +2 "$1/README.md" && cat "$notes"; } >card.md
+  mv card.md "$1/README.md"
   mien train --data train.tsv "${common[@]}" -o "$1-labels-alone"
   mien train --data goemotions/train.tsv "${common[@]}" --soft scores-not-cleaned.npy --soft-weight "$3" -o "$1-not-cleaned"
 }
