@@ -20,7 +20,7 @@ OTHERWISE = os.path.join(HERE, "golden")
 CLOSED = "Node opens /dev/null where a standard stream is closed"
 NATIVE = "WebAssembly opens no libraries"
 NO_BENCH = "there is no bench"
-NO_LABELLED = "labelled data is evaluated by the native command"
+NO_LABELLED = "labelled data is for the native command"
 CASES = {
     "bench_cuda_missing": NO_BENCH,
     "help_bench": NO_BENCH,
@@ -31,8 +31,7 @@ CASES = {
     "stdout_closed": CLOSED,
     "device_cuda_damaged": NATIVE,
     "device_cuda_missing_all": NATIVE,
-    "help_evaluate": NO_LABELLED,
-    "help_thresholds": NO_LABELLED,
+    **{f"help_{name}": NO_LABELLED for name in ("calibrate", "clean", "evaluate", "thresholds", "train")},
     **{name.removesuffix(".txt"): NO_LABELLED for name in os.listdir(GOLDEN) if name.startswith(("evaluate_", "tune_"))},
 }
 TESTS = {
