@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "train/cholesky.h"
+#include "train/dot.h"
 #include "train/logistic_pass.h"
 
 enum {
@@ -59,15 +60,6 @@ typedef struct fit {
   size_t n_active;
   mien_error *error;
 } fit;
-
-static double dot(const double *a, const double *b, size_t n) {
-  double sums[4] = {0};
-  size_t i = 0;
-  for (; i + 4 <= n; i += 4)
-    for (size_t k = 0; k < 4; k++) sums[k] += a[i + k] * b[i + k];
-  for (; i < n; i++) sums[0] += a[i] * b[i];
-  return (sums[0] + sums[2]) + (sums[1] + sums[3]);
-}
 
 /* ---- Preconditioners --------------------------------------------------------------------------------------------- */
 
@@ -221,18 +213,18 @@ static void find_direction(const fit *f, column *c) {
   memcpy(d, c->gradient, n * sizeof(double));
   for (size_t i = 0; i < c->n_pairs; i++) {
     const size_t pair = (c->next_pair + MEMORY - 1 - i) % MEMORY;
-    factors[pair] = c->curvatures[pair] * dot(c->steps + pair * n, d, n);
+    factors[pair] = c->curvatures[pair] * mien_dot(c->steps + pair * n, d, n);
     for (size_t k = 0; k < n; k++) d[k] -= factors[pair] * c->changes[pair * n + k];
   }
   precondition(f, c, d);
   for (size_t k = 0; k < n; k++) d[k] *= c->step_scale;
   for (size_t i = c->n_pairs; i-- > 0;) {
     const size_t pair = (c->next_pair + MEMORY - 1 - i) % MEMORY;
-    const double factor = factors[pair] - c->curvatures[pair] * dot(c->changes + pair * n, d, n);
+    const double factor = factors[pair] - c->curvatures[pair] * mien_dot(c->changes + pair * n, d, n);
     for (size_t k = 0; k < n; k++) d[k] += factor * c->steps[pair * n + k];
   }
   for (size_t k = 0; k < n; k++) d[k] = -d[k];
-  c->slope = dot(c->gradient, d, n);
+  c->slope = mien_dot(c->gradient, d, n);
 }
 
 /* Remembers the step from the point to the trial, and how H₀ would have to be scaled to fit it. */
@@ -243,11 +235,11 @@ static void remember(const fit *f, column *c) {
     step[k] = c->trial[k] - c->point[k];
     change[k] = c->trial_gradient[k] - c->gradient[k];
   }
-  const double product = dot(step, change, n);
-  if (!(product > 1e-14 * sqrt(dot(step, step, n) * dot(change, change, n)))) return; /* noise */
+  const double product = mien_dot(step, change, n);
+  if (!(product > 1e-14 * sqrt(mien_dot(step, step, n) * mien_dot(change, change, n)))) return; /* noise */
   memcpy(h, change, n * sizeof(double));
   precondition(f, c, h);
-  c->step_scale = product / dot(change, h, n);
+  c->step_scale = product / mien_dot(change, h, n);
   c->curvatures[c->next_pair] = 1 / product;
   c->next_pair = (c->next_pair + 1) % MEMORY;
   if (c->n_pairs < MEMORY) c->n_pairs++;
@@ -306,12 +298,12 @@ static void advance(fit *f, size_t j) {
   column *c = &f->all[j];
   const double strength = f->columns[j].c, *w = c->trial;
   const double residuals = c->trial_gradient[f->dim];
-  const double objective = strength * c->trial_loss + dot(w, w, f->dim) / 2;
+  const double objective = strength * c->trial_loss + mien_dot(w, w, f->dim) / 2;
   for (size_t k = 0; k < f->dim; k++)
     c->trial_gradient[k] = strength * (c->trial_gradient[k] - f->means[k] * residuals) + w[k];
   c->trial_gradient[f->dim] = strength * residuals;
   f->fitted[j].iterations++;
-  const double slope = dot(c->trial_gradient, c->direction, f->dim + 1);
+  const double slope = mien_dot(c->trial_gradient, c->direction, f->dim + 1);
   if (!c->has_point || objective <= c->objective + SUFFICIENT * c->length * c->slope ||
       (objective <= c->objective + NOISE * c->objective && fabs(slope) <= FLAT * fabs(c->slope)))
     accept(f, j, objective);
@@ -321,7 +313,7 @@ static void advance(fit *f, size_t j) {
 
 static void shift_bias(const fit *f, column *c) {
   memcpy(c->shifted, c->trial, f->dim * sizeof(double));
-  c->shifted[f->dim] = c->trial[f->dim] - dot(c->trial, f->means, f->dim);
+  c->shifted[f->dim] = c->trial[f->dim] - mien_dot(c->trial, f->means, f->dim);
 }
 
 /* Every thread has columns of its own, which do not meet. */
@@ -406,7 +398,7 @@ static void write_results(const fit *f, float *weights, float *biases) {
   for (size_t j = 0; j < f->n_columns; j++) {
     const double *point = f->all[j].point;
     double bias = point[f->dim];
-    if (!f->fitted[j].is_constant) bias -= dot(point, f->means, f->dim);
+    if (!f->fitted[j].is_constant) bias -= mien_dot(point, f->means, f->dim);
     for (size_t k = 0; k < f->dim; k++) weights[j * f->dim + k] = (float)point[k];
     biases[j] = (float)bias;
   }
