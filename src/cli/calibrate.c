@@ -5,12 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/memory.h"
 #include "cli/calibration.h"
 #include "cli/data_options.h"
-#include "cli/head_folder.h"
+#include "cli/new_folder.h"
+#include "cli/tune_options.h"
 #include "corpus/output.h"
+#include "head/onnx_write.h"
 #include "kernels/sigmoid.h"
 #include "model/model.h"
 #include "train/random.h"
@@ -47,7 +50,7 @@ typedef struct calibrate {
   float *weights, *biases, *thresholds; /* [L × D], [L], [L] of the head that is written */
   size_t n_moved;                       /* labels of rows that are others by the new thresholds */
   calibration found;
-  cli_head_folder folder;
+  cli_new_folder folder;
   mien_error error;
 } calibrate;
 
@@ -267,15 +270,15 @@ static mien_status write_head(calibrate *c) {
                                .bias = c->biases,
                                .name = "mien"};
   mien_model *model = NULL;
-  mien_status status = cli_head_folder_write(&c->folder, &head, &c->error);
-  if (status == MIEN_OK) status = cli_head_folder_file(&c->folder, "model.onnx", file, &c->error);
+  mien_status status = cli_new_folder_file(&c->folder, "model.onnx", file, &c->error);
+  if (status == MIEN_OK) status = mien_head_write_onnx(&head, file, &c->error);
   if (status == MIEN_OK) status = mien_model_open(file, &options, &model, &c->error);
   if (status == MIEN_OK) status = score(c, model, &c->found.after);
   mien_model_release(model);
   if (status != MIEN_OK) return status;
   for (size_t l = 0; l < c->labels.n; l++) c->thresholds[l] = move_threshold(c, l);
-  return cli_head_folder_write_thresholds(&c->folder, (const char *const *)c->labels.names, c->thresholds, c->labels.n,
-                                          &c->error);
+  status = cli_new_folder_file(&c->folder, "thresholds.json", file, &c->error);
+  return status == MIEN_OK ? cli_tune_write(file, &c->labels, c->thresholds, &c->error) : status;
 }
 
 /* The head with the encoder that it is for. */
@@ -288,7 +291,7 @@ static mien_status write_pack(calibrate *c) {
                                       .max_tokens = (uint32_t)mien_model_max_tokens(c->model),
                                       .dtype = dtype};
   mien_model *model = NULL;
-  mien_status status = cli_head_folder_file(&c->folder, "model.onnx", file, &c->error);
+  mien_status status = cli_new_folder_file(&c->folder, "model.onnx", file, &c->error);
   if (status == MIEN_OK) status = mien_model_open(file, &options, &model, &c->error);
   if (status == MIEN_OK) status = mien_pack(model, c->data.output, NULL, &c->error);
   mien_model_release(model);
@@ -322,7 +325,7 @@ static mien_status make(calibrate *c) {
   if (status == MIEN_OK && atomic_load(&cli_cancelled))
     status = mien_fail(&c->error, MIEN_CANCELLED, "interrupted: nothing was written");
   if (status == MIEN_OK && c->plot) status = write_plot(c);
-  if (status == MIEN_OK) status = is_to_be_pack(c) ? write_pack(c) : cli_head_folder_publish(&c->folder, &c->error);
+  if (status == MIEN_OK) status = is_to_be_pack(c) ? write_pack(c) : cli_new_folder_publish(&c->folder, &c->error);
   return status;
 }
 
@@ -343,14 +346,19 @@ static int tell(const calibrate *c) {
   return cli_flush_stdout();
 }
 
+/* Of a pack the folder has the head while it is made, and is gone in the end. */
+static int open_folder(calibrate *c) {
+  struct stat info;
+  if (!is_to_be_pack(c) && lstat(c->data.output, &info) == 0)
+    return cli_usage(command, "%s: is there already: expected a name that is free", c->data.output);
+  return cli_new_folder_open(c->data.output, &c->folder, &c->error) == MIEN_OK ? MIEN_OK
+                                                                               : cli_report(command, &c->error);
+}
+
 static int run(calibrate *c) {
   cli_catch_signals();
   int code = check_outputs(c);
-  char path[CLI_PATH_CHARS]; /* of a pack the head is put beside it, and gone in the end */
-  if (snprintf(path, sizeof path, "%s%s", c->data.output, is_to_be_pack(c) ? ".head" : "") >= (int)sizeof path)
-    code = cli_usage(command, "%s: the path is too long", c->data.output);
-  if (code == MIEN_OK && cli_head_folder_open(path, &c->folder, &c->error) != MIEN_OK)
-    code = cli_report(command, &c->error);
+  if (code == MIEN_OK) code = open_folder(c);
   if (code == MIEN_OK) code = load(c);
   c->found.examples = &c->examples;
   if (code == MIEN_OK && make(c) != MIEN_OK) code = cli_report(command, &c->error);
@@ -368,7 +376,7 @@ static void free_all(calibrate *c) {
   mien_examples_free(&c->examples);
   mien_label_set_free(&c->labels);
   mien_model_release(c->model);
-  cli_head_folder_discard(&c->folder);
+  cli_new_folder_discard(&c->folder);
   cli_data_free(&c->data);
 }
 

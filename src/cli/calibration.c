@@ -2,12 +2,12 @@
 /* Tables of mien calibrate, and its reliability diagrams. */
 #include "cli/calibration.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/json_build.h"
 #include "cli/table.h"
 
 __attribute__((format(printf, 2, 3))) static bool add(mien_buffer *out, const char *format, ...) {
@@ -76,34 +76,35 @@ static bool print_csv(const calibration *c, FILE *out) {
   return done;
 }
 
-static json_t *json_of_figures(const calibration_figures *f) {
+static json_t *json_of_figures(cli_json *to, const calibration_figures *f) {
   static const char *const names[] = {"before", "after", "held_out"};
   json_t *object = json_object();
   for (int i = 0; i < 3; i++) {
     json_t *one = json_object();
-    json_object_set_new(one, "expected_calibration_error", json_real(f[i].calibration_error));
-    json_object_set_new(one, "brier", json_real(f[i].brier));
-    json_object_set_new(object, names[i], one);
+    cli_json_set(to, one, "expected_calibration_error", json_real(f[i].calibration_error));
+    cli_json_set(to, one, "brier", json_real(f[i].brier));
+    cli_json_set(to, object, names[i], one);
   }
   return object;
 }
 
 static bool print_json(const calibration *c, FILE *out) {
   const size_t n = c->examples->labels.n;
+  cli_json to = {0};
   json_t *object = json_object(), *labels = json_object();
   for (size_t l = 0; l < n; l++) {
-    json_t *label = json_of_figures(calibration_of(c, l));
-    json_object_set_new(label, "a", json_real(c->scalings[l].a));
-    json_object_set_new(label, "c", json_real(c->scalings[l].c));
+    json_t *label = json_of_figures(&to, calibration_of(c, l));
+    cli_json_set(&to, label, "a", json_real(c->scalings[l].a));
+    cli_json_set(&to, label, "c", json_real(c->scalings[l].c));
     if (c->scalings[l].result != MIEN_PLATT_FITTED)
-      json_object_set_new(label, "note", json_string(note_of(c->scalings[l].result)));
-    json_object_set_new(labels, c->examples->labels.names[l], label);
+      cli_json_set(&to, label, "note", json_string(note_of(c->scalings[l].result)));
+    cli_json_set(&to, labels, c->examples->labels.names[l], label);
   }
-  json_object_set_new(object, "rows", json_integer((json_int_t)c->examples->n_rows));
-  json_object_set_new(object, "bins", json_integer(MIEN_CALIBRATION_BINS));
-  json_object_set_new(object, "mean", json_of_figures(calibration_of(c, n)));
-  json_object_set_new(object, "labels", labels);
-  char *text = json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+  cli_json_set(&to, object, "rows", json_integer((json_int_t)c->examples->n_rows));
+  cli_json_set(&to, object, "bins", json_integer(MIEN_CALIBRATION_BINS));
+  cli_json_set(&to, object, "mean", json_of_figures(&to, calibration_of(c, n)));
+  cli_json_set(&to, object, "labels", labels);
+  char *text = to.failed ? NULL : json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
   json_decref(object);
   if (text) fprintf(out, "%s\n", text);
   const bool done = text != NULL;

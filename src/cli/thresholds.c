@@ -92,9 +92,11 @@ static int parse(thresholds_options *options, int argc, char **argv) {
 /* ---- Output -------------------------------------------------------------------------------------------------------
  */
 
-static int write_output(const thresholds_options *options, const mien_label_set *labels, const mien_tuned *tuned) {
+/* Tuned ones take the places of those that were read. */
+static int write_output(const thresholds_options *options, const cli_scored *scored, const mien_tuned *tuned) {
   mien_error error;
-  const mien_status status = cli_tune_write(options->data.output, labels, tuned, &error);
+  for (size_t l = 0; l < scored->labels.n; l++) scored->thresholds[l] = tuned[l].threshold;
+  const mien_status status = cli_tune_write(options->data.output, &scored->labels, scored->thresholds, &error);
   return status == MIEN_OK ? MIEN_OK : cli_report(command, &error);
 }
 
@@ -126,7 +128,7 @@ static int tune(thresholds_options *options, const cli_scored *scored) {
   mien_status status = tuned ? mien_ranking_create(&view, &ranking, &error)
                              : mien_fail_memory(&error, command, scored->labels.n * sizeof *tuned);
   if (status == MIEN_OK) mien_tune(&ranking, &options->tune.options, tuned);
-  int code = status == MIEN_OK ? write_output(options, &scored->labels, tuned) : cli_report(command, &error);
+  int code = status == MIEN_OK ? write_output(options, scored, tuned) : cli_report(command, &error);
   if (code == MIEN_OK) summarize(options, scored, tuned);
   mien_free(tuned);
   mien_ranking_free(&ranking);

@@ -8,15 +8,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/memory.h"
+#include "cli/new_folder.h"
 #include "cli/train.h"
 #include "corpus/output.h"
 #include "head/onnx_write.h"
 
 /* What a folder of ours holds. */
-static const char *const names[] = {"model.onnx", "thresholds.json", "README.md", "train.json"};
-
-enum { N_NAMES = sizeof names / sizeof *names, PATH_CHARS = CLI_PATH_CHARS + 64 };
+enum { MODEL, THRESHOLDS, CARD, SETTINGS, N_NAMES };
+static const char *const names[N_NAMES] = {"model.onnx", "thresholds.json", "README.md", "train.json"};
 
 /* The folder's path without slashes at its end. */
 static bool folder_path(const train_options *options, char path[CLI_PATH_CHARS]) {
@@ -61,7 +60,7 @@ int train_check_folder(const train_options *options) {
 /* ---- Folders ----------------------------------------------------------------------------------------------------- */
 
 static void remove_folder(const char *folder) {
-  char path[PATH_CHARS + 32];
+  char path[CLI_PATH_CHARS + 32];
   for (size_t i = 0; i < N_NAMES; i++) {
     snprintf(path, sizeof path, "%s/%s", folder, names[i]);
     (void)unlink(path);
@@ -69,83 +68,72 @@ static void remove_folder(const char *folder) {
   (void)rmdir(folder);
 }
 
-/* A new folder beside `path`. */
-static mien_status make_folder(const char *path, const char *suffix, char made[PATH_CHARS], mien_error *error) {
-  enum { MOST_TRIES = 100 };
-  for (int i = 0; i < MOST_TRIES; i++) {
-    snprintf(made, PATH_CHARS, "%s.%s-%ld-%d", path, suffix, (long)getpid(), i);
-    if (mkdir(made, 0777) == 0) return MIEN_OK;
-    if (errno != EEXIST) break;
-  }
-  return mien_fail(error, MIEN_RESOURCE, "%s: %s", made, strerror(errno));
-}
-
 /* Gives the new folder its name; one that was there is put aside first, and back where that fails. */
-static mien_status publish(const char *made, const char *path, bool force, mien_error *error) {
-  char aside[PATH_CHARS];
+static mien_status publish(cli_new_folder *made, bool force, mien_error *error) {
+  cli_new_folder aside = {0};
   struct stat info;
-  const bool replaces = force && lstat(path, &info) == 0;
-  if (replaces) {
-    if (!is_replaceable(path))
-      return mien_fail(error, MIEN_RESOURCE, "%s: there are files now that training did not make", path);
-    const mien_status status = make_folder(path, "old", aside, error);
-    if (status != MIEN_OK) return status;
-    if (rename(path, aside) != 0) { /* over the empty folder */
-      (void)rmdir(aside);
-      return mien_fail(error, MIEN_RESOURCE, "%s: %s", path, strerror(errno));
-    }
+  if (!force || lstat(made->path, &info) != 0) return cli_new_folder_publish(made, error);
+  if (!is_replaceable(made->path))
+    return mien_fail(error, MIEN_RESOURCE, "%s: there are files now that training did not make", made->path);
+  mien_status status = cli_new_folder_open(made->path, &aside, error);
+  if (status != MIEN_OK) return status;
+  if (rename(made->path, aside.temporary) != 0) { /* over the empty folder */
+    status = mien_fail(error, MIEN_RESOURCE, "%s: %s", made->path, strerror(errno));
+    cli_new_folder_discard(&aside);
+    return status;
   }
-  /* An empty folder that appeared meanwhile would be replaced: nothing is lost with it. */
-  if (rename(made, path) != 0) {
-    (void)mien_fail(error, MIEN_RESOURCE, "%s: %s", path, strerror(errno));
-    if (replaces) (void)rename(aside, path);
-    return MIEN_RESOURCE;
-  }
-  if (replaces) remove_folder(aside);
-  return MIEN_OK;
+  status = cli_new_folder_publish(made, error);
+  if (status != MIEN_OK)
+    (void)rename(aside.temporary, made->path);
+  else
+    remove_folder(aside.temporary);
+  return status;
 }
 
 /* ---- Files ------------------------------------------------------------------------------------------------------- */
 
-/* "FOLDER/NAME"; until the next call. */
-static const char *inside(const char *folder, const char *name) {
-  static char path[PATH_CHARS + 32];
-  snprintf(path, sizeof path, "%s/%s", folder, name);
-  return path;
-}
-
-static int write_head(const train *t, const char *folder) {
+static mien_status write_head(const train *t, const char *path, mien_error *error) {
   const mien_onnx_head head = {.n_labels = t->labels.n,
                                .dim = t->dim,
                                .labels = (const char *const *)t->labels.names,
                                .weights = t->weights.data,
                                .bias = t->biases,
                                .name = "mien"};
-  mien_error error;
-  return train_report(mien_head_write_onnx(&head, inside(folder, "model.onnx"), &error), &error);
+  return mien_head_write_onnx(&head, path, error);
 }
 
-static int write_text(const char *folder, const char *name, char *text) {
+static mien_status write_text(const char *path, const char *text, mien_error *error) {
   mien_output *output = NULL;
-  mien_error error;
-  if (!text) return MIEN_RESOURCE; /* reported */
-  mien_status status = mien_output_open(inside(folder, name), &cli_cancelled, &output, &error);
-  if (status == MIEN_OK) status = mien_output_write(output, text, strlen(text), &error);
-  if (status == MIEN_OK) status = mien_output_close(output, &error);
-  if (status == MIEN_OK) status = mien_output_publish(output, &error);
+  mien_status status = mien_output_open(path, &cli_cancelled, &output, error);
+  if (status == MIEN_OK) status = mien_output_write(output, text, strlen(text), error);
+  if (status == MIEN_OK) status = mien_output_close(output, error);
+  if (status == MIEN_OK) status = mien_output_publish(output, error);
   mien_output_destroy(output);
+  return status;
+}
+
+/* The file of one of the names. */
+static int write_file(const train *t, const cli_new_folder *folder, size_t name) {
+  char path[CLI_PATH_CHARS], *text = NULL;
+  mien_error error;
+  mien_status status = cli_new_folder_file(folder, names[name], path, &error);
+  if (status != MIEN_OK) return train_report(status, &error);
+  switch (name) {
+  case MODEL: return train_report(write_head(t, path, &error), &error);
+  case THRESHOLDS: return train_report(cli_tune_write(path, &t->labels, t->thresholds, &error), &error);
+  default: text = name == CARD ? train_card(t) : train_json(t); break;
+  }
+  if (!text) return MIEN_RESOURCE; /* reported */
+  status = write_text(path, text, &error);
   free(text);
   return train_report(status, &error);
 }
 
-static int write_files(const train *t, const char *folder) {
-  mien_error error;
-  int code = write_head(t, folder);
-  if (code == MIEN_OK)
-    code = train_report(cli_tune_write(inside(folder, "thresholds.json"), &t->labels, t->tuned, &error), &error);
-  if (code == MIEN_OK) code = write_text(folder, "README.md", train_card(t));
-  if (code == MIEN_OK) code = write_text(folder, "train.json", train_json(t));
+static int write_files(const train *t, const cli_new_folder *folder) {
+  int code = MIEN_OK;
+  for (size_t name = 0; code == MIEN_OK && name < N_NAMES; name++) code = write_file(t, folder, name);
   if (code == MIEN_OK && atomic_load(&cli_cancelled)) {
+    mien_error error;
     (void)mien_fail(&error, MIEN_CANCELLED, "interrupted: nothing was written");
     code = cli_report(TRAIN_COMMAND, &error);
   }
@@ -153,21 +141,16 @@ static int write_files(const train *t, const char *folder) {
 }
 
 int train_write(train *t) {
-  char path[CLI_PATH_CHARS], made[PATH_CHARS];
+  cli_new_folder folder;
   mien_error error;
-  (void)folder_path(t->options, path); /* it was checked */
-  int code = train_report(make_folder(path, "tmp", made, &error), &error);
-  if (code != MIEN_OK) return code;
-  code = write_files(t, made);
-  if (code == MIEN_OK) code = train_report(publish(made, path, t->options->force, &error), &error);
-  if (code != MIEN_OK) {
-    remove_folder(made);
-    return code;
-  }
-  if (!t->options->data.quiet) {
-    (void)mien_fail(&error, MIEN_OK, "%s: %zu labels of %zu numbers, learned from %zu rows", path, t->labels.n, t->dim,
-                    t->parts[TRAIN_ROWS].examples.n_rows);
+  int code = train_report(cli_new_folder_open(t->options->data.output, &folder, &error), &error);
+  if (code == MIEN_OK) code = write_files(t, &folder);
+  if (code == MIEN_OK) code = train_report(publish(&folder, t->options->force, &error), &error);
+  cli_new_folder_discard(&folder);
+  if (code == MIEN_OK && !t->options->data.quiet) {
+    (void)mien_fail(&error, MIEN_OK, "%s: %zu labels of %zu numbers, learned from %zu rows", folder.path, t->labels.n,
+                    t->dim, t->parts[TRAIN_ROWS].examples.n_rows);
     fprintf(stderr, "mien: %s\n", error.message);
   }
-  return MIEN_OK;
+  return code;
 }

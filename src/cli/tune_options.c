@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/number.h"
+#include "corpus/buffer.h"
 #include "corpus/output.h"
 
 const char cli_tune_help[] =
@@ -104,31 +105,27 @@ void cli_tune_note(const cli_tune *tune, const mien_label_set *labels, const mie
 
 /* ---- The file ---------------------------------------------------------------------------------------------------- */
 
-static mien_status write_all(mien_output *output, const mien_label_set *labels, const mien_tuned *tuned,
-                             mien_error *error) {
-  mien_status status = mien_output_write(output, "{", 1, error);
-  for (size_t l = 0; l < labels->n && status == MIEN_OK; l++) {
+static bool append_all(mien_buffer *out, const mien_label_set *labels, const float *thresholds) {
+  bool done = mien_buffer_append(out, "{", 1);
+  for (size_t l = 0; done && l < labels->n; l++) {
     char number[MIEN_NUMBER_CHARS];
-    const size_t length = mien_format_float(number, tuned[l].threshold);
-    json_t *name = json_string(labels->names[l]);
-    char *text = name ? json_dumps(name, JSON_ENCODE_ANY) : NULL;
-    if (l) status = mien_output_write(output, ", ", 2, error);
-    if (status == MIEN_OK && !text) status = mien_fail_memory(error, "thresholds", strlen(labels->names[l]));
-    if (status == MIEN_OK) status = mien_output_write(output, text, strlen(text), error);
-    if (status == MIEN_OK) status = mien_output_write(output, ": ", 2, error);
-    if (status == MIEN_OK) status = mien_output_write(output, number, length, error);
-    free(text);
-    json_decref(name);
+    const size_t length = mien_format_float(number, thresholds[l]);
+    done = (l == 0 || mien_buffer_append(out, ", ", 2)) &&
+           mien_buffer_append_json(out, labels->names[l], strlen(labels->names[l])) &&
+           mien_buffer_append(out, ": ", 2) && mien_buffer_append(out, number, length);
   }
-  return status == MIEN_OK ? mien_output_write(output, "}\n", 2, error) : status;
+  return done && mien_buffer_append(out, "}\n", 2);
 }
 
-mien_status cli_tune_write(const char *path, const mien_label_set *labels, const mien_tuned *tuned, mien_error *error) {
+mien_status cli_tune_write(const char *path, const mien_label_set *labels, const float *thresholds, mien_error *error) {
   mien_output *output = NULL;
-  mien_status status = mien_output_open(path, &cli_cancelled, &output, error);
-  if (status == MIEN_OK) status = write_all(output, labels, tuned, error);
+  mien_buffer text = {0};
+  mien_status status = append_all(&text, labels, thresholds) ? mien_output_open(path, &cli_cancelled, &output, error)
+                                                             : mien_fail_memory(error, "thresholds", text.size);
+  if (status == MIEN_OK) status = mien_output_write(output, text.bytes, text.size, error);
   if (status == MIEN_OK) status = mien_output_close(output, error);
   if (status == MIEN_OK) status = mien_output_publish(output, error);
   mien_output_destroy(output);
+  mien_buffer_free(&text);
   return status;
 }

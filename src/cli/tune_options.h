@@ -40,7 +40,7 @@ void cli_tune_note(const cli_tune *tune, const mien_label_set *labels, const mie
 
 /* Writes {"label": 0.25, …} in one line, as the published ones are, to a file that appears whole, or to stdout (NULL).
  */
-MIEN_MUST_USE mien_status cli_tune_write(const char *path, const mien_label_set *labels, const mien_tuned *tuned,
+MIEN_MUST_USE mien_status cli_tune_write(const char *path, const mien_label_set *labels, const float *thresholds,
                                          mien_error *error);
 
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "kernels/sigmoid.h"
+#include "train/linear.h"
 #include "train/logistic.h"
 #include "train/random.h"
 
@@ -113,23 +113,18 @@ static mien_status make_folds(folds *f, const size_t *groups, uint64_t seed, dou
   return mien_floats_create(n, n_labels, "scores", f->scores, f->error);
 }
 
-/* In double and in order: the same for any number of threads. */
-static void score_fold(const folds *f, unsigned fold) {
-  const size_t n_labels = f->examples->labels.n, dim = f->embeddings->n_columns;
-  for (size_t row = 0; row < f->examples->n_rows; row++) {
-    if (f->of[row] != fold) continue;
-    const float *x = f->embeddings->data + row * dim;
-    for (size_t l = 0; l < n_labels; l++) {
-      const float *w = f->weights + l * dim;
-      double sums[4] = {0};
-      size_t k = 0;
-      for (; k + 4 <= dim; k += 4)
-        for (size_t i = 0; i < 4; i++) sums[i] += (double)(w[k + i] * x[k + i]);
-      for (; k < dim; k++) sums[0] += (double)(w[k] * x[k]);
-      const double z = (sums[0] + sums[2]) + (sums[1] + sums[3]) + (double)f->biases[l];
-      f->scores->data[row * n_labels + l] = mien_sigmoid((float)z);
-    }
-  }
+/* All rows are scored, which takes little beside the fit, and the fold's kept. */
+static mien_status score_fold(const folds *f, unsigned fold) {
+  const size_t n_labels = f->examples->labels.n;
+  const mien_linear linear = {n_labels, f->embeddings->n_columns, f->weights, f->biases};
+  mien_floats scores;
+  const mien_status status =
+      mien_linear_score(&linear, f->embeddings, f->options->threads, f->options->cancel, &scores, f->error);
+  for (size_t row = 0; status == MIEN_OK && row < f->examples->n_rows; row++)
+    if (f->of[row] == fold)
+      memcpy(f->scores->data + row * n_labels, scores.data + row * n_labels, n_labels * sizeof *scores.data);
+  mien_floats_free(&scores);
+  return status;
 }
 
 static mien_status run_fold(const folds *f, unsigned fold) {
@@ -141,9 +136,9 @@ static mien_status run_fold(const folds *f, unsigned fold) {
                                    .weights = f->in_part};
   const mien_logistic_options options = {.threads = f->options->threads, .cancel = f->options->cancel};
   for (size_t row = 0; row < rows.n; row++) f->in_part[row] = f->of[row] != fold;
-  const mien_status status =
+  mien_status status =
       mien_logistic_fit(&rows, f->columns, rows.n_labels, &options, f->weights, f->biases, f->fitted, f->error);
-  if (status == MIEN_OK) score_fold(f, fold);
+  if (status == MIEN_OK) status = score_fold(f, fold);
   if (status == MIEN_OK && f->options->progress) f->options->progress(f->options->progress_user, fold + 1, f->n);
   return status;
 }

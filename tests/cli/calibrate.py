@@ -3,7 +3,6 @@
 """mien calibrate with a real head: rows keep their labels, scores get nearer to what is true, and what is refused.
 
 calibrate.py MIEN SOURCE_DIR"""
-import array
 import json
 import math
 import os
@@ -11,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import xml.dom.minidom
+
+from precision import floats
 
 MIEN, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 HEAD = os.path.join(SOURCE, "models/heads/all-MiniLM-L6-v2")
@@ -25,14 +26,6 @@ def run(*arguments, code=0, says=""):
     if done.returncode != code or says not in done.stderr:
         sys.exit(f"{arguments}: expected exit code {code} and '{says}', found {done.returncode}: {done.stderr}")
     return done.stdout
-
-
-def floats(path):
-    with open(path, "rb") as file:
-        data = file.read()
-    numbers = array.array("f")
-    numbers.frombytes(data[10 + int.from_bytes(data[8:10], "little"):])
-    return numbers
 
 
 def calibration_error(scores, truth):

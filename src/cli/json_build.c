@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Steps of building JSON values. */
+#include "cli/json_build.h"
+
+#include "corpus/buffer.h"
+
+void cli_json_set(cli_json *to, json_t *object, const char *key, json_t *value) {
+  to->failed |= json_object_set_new(object, key, value) != 0;
+}
+
+void cli_json_append(cli_json *to, json_t *array, json_t *value) {
+  to->failed |= json_array_append_new(array, value) != 0;
+}
+
+json_t *cli_json_text(const char *bytes, size_t size) {
+  mien_buffer quoted = {0};
+  json_t *value = json_stringn(bytes ? bytes : "", size);
+  if (value) return value;
+  if (mien_buffer_append_json(&quoted, bytes, size))
+    value = json_loadb(quoted.bytes, quoted.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+  mien_buffer_free(&quoted);
+  return value;
+}
