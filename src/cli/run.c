@@ -28,10 +28,10 @@ typedef struct progress {
 
 /* How far the run is, from 0 to 1; negative where that is not known. */
 static double share_of(const mien_reader *reader, const mien_run_summary *summary) {
-  if (reader->has_texts && (reader->n_bytes == 0 || reader->n_bytes == MIEN_BYTES_UNKNOWN)) return -1;
-  if (reader->has_texts) return fmin(1, (double)summary->n_bytes / (double)reader->n_bytes);
-  if (reader->n_rows == MIEN_ROWS_UNKNOWN || reader->n_rows == 0) return -1;
-  return (double)summary->n_rows / (double)reader->n_rows;
+  if (reader->n_rows == 0) return -1;
+  if (reader->n_rows != MIEN_ROWS_UNKNOWN) return (double)summary->n_rows / (double)reader->n_rows;
+  if (!reader->has_texts || reader->n_bytes == 0 || reader->n_bytes == MIEN_BYTES_UNKNOWN) return -1;
+  return fmin(1, (double)summary->n_bytes / (double)reader->n_bytes);
 }
 
 static void show_progress(void *user, const mien_run_summary *summary) {
@@ -44,7 +44,7 @@ static void show_progress(void *user, const mien_run_summary *summary) {
   const char *rows = p->reader->has_texts ? "texts" : "rows";
   const double share = share_of(p->reader, summary);
   fprintf(stderr, "\r\x1b[K%" PRIu64 " %s", summary->n_rows, rows);
-  if (share >= 0 && !p->reader->has_texts) fprintf(stderr, " of %" PRIu64, p->reader->n_rows);
+  if (share >= 0 && p->reader->n_rows != MIEN_ROWS_UNKNOWN) fprintf(stderr, " of %" PRIu64, p->reader->n_rows);
   if (share >= 0) fprintf(stderr, " (%.0f%%)", 100 * share);
   fprintf(stderr, ", %.0f %s/s", (double)summary->n_rows / seconds, rows);
   if (share > 0) fprintf(stderr, ", %.0f s left", seconds * (1 - share) / share);
@@ -74,7 +74,7 @@ static mien_status open_reader(cli_run *run, const mien_model *model, const mien
   const mien_chunk_limits *limits = mien_chunk_limits_of(run->run.device);
   const size_t result_bytes = mien_row_result_bytes(model, &run->rows);
   if (mien_input_kind(inputs->items[0].format) == MIEN_INPUT_EMBEDDINGS)
-    return mien_embedding_reader_create(inputs, mien_model_dim(model), result_bytes, limits->embedding_bytes,
+    return mien_embedding_reader_create(inputs, mien_model_dim(model), result_bytes, limits->embedding_bytes, NULL,
                                         &cli_cancelled, reader, error);
   run->texts.chunk_rows = mien_text_chunk_rows(limits, result_bytes);
   run->texts.chunk_bytes = limits->text_bytes;

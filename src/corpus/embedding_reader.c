@@ -4,11 +4,13 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "corpus/cancel.h"
 #include "corpus/source.h"
 
 typedef struct embedding_reader {
   mien_reader base;
   size_t dim;
+  mien_row_range range;
   const atomic_bool *cancel;
   size_t next_input;   /* the input that `source` is of, or the next to open when there is none */
   mien_source *source; /* the input being handed out, or NULL */
@@ -35,15 +37,36 @@ static void finish_input(embedding_reader *reader) {
   reader->next_input++;
 }
 
-static mien_status claim_from_file(embedding_reader *reader, mien_chunk *chunk) {
+static mien_status claim_from_file(embedding_reader *reader, mien_chunk *chunk, size_t most) {
   mien_source *source = reader->source;
   uint64_t left = source->n_rows - source->next_row;
-  chunk->n_rows = left < reader->base.chunk_rows ? (size_t)left : reader->base.chunk_rows;
+  chunk->n_rows = left < most ? (size_t)left : most;
   if (chunk->n_rows == 0) return MIEN_OK;
   chunk->source = source;
   chunk->place = source->data_offset + source->next_row * source->row_bytes;
   atomic_fetch_add(&source->users, 1);
   source->next_row += chunk->n_rows;
+  return MIEN_OK;
+}
+
+/* Goes on to the range's first row in the open input, or to the input's end; a stream's rows pass through the chunk. */
+static mien_status skip(embedding_reader *reader, mien_chunk *chunk, mien_error *error) {
+  mien_source *source = reader->source;
+  while (reader->next_row < reader->range.first) {
+    const uint64_t wanted = reader->range.first - reader->next_row;
+    size_t found = wanted < reader->base.chunk_rows ? (size_t)wanted : reader->base.chunk_rows;
+    mien_status status = MIEN_OK;
+    if (source->stream.is_file) {
+      const uint64_t left = source->n_rows - source->next_row, rows = wanted < left ? wanted : left;
+      source->next_row += rows;
+      reader->next_row += rows;
+      return MIEN_OK;
+    }
+    if (mien_is_cancelled(reader->range.stop)) return mien_fail(error, MIEN_CANCELLED, "interrupted");
+    status = mien_source_stream_rows(source, chunk->data, found, &found, error);
+    if (status != MIEN_OK || found == 0) return status;
+    reader->next_row += found;
+  }
   return MIEN_OK;
 }
 
@@ -53,18 +76,24 @@ static mien_status claim(mien_reader *base, mien_chunk *chunk, mien_error *error
   chunk->source = NULL;
   while (reader->next_input < base->inputs->count) {
     mien_status status = MIEN_OK;
+    if (mien_row_range_is_done(&reader->range, reader->next_row)) break;
+    if (!reader->source && mien_row_range_passes(&reader->range, reader->next_row, reader->next_input)) {
+      reader->next_row += reader->range.input_rows[reader->next_input++];
+      continue;
+    }
     /* Where a failure happened, should one: callers name the input by it. */
     chunk->input = reader->next_input;
     if (!reader->source)
       status = mien_source_open(&base->inputs->items[reader->next_input], reader->dim, reader->cancel, &reader->source,
                                 error);
+    if (status == MIEN_OK) status = skip(reader, chunk, error);
     if (status != MIEN_OK) return status;
+    const size_t most = mien_row_range_limit(&reader->range, reader->next_row, base->chunk_rows);
     mien_source *source = reader->source;
     chunk->dtype = source->dtype;
     chunk->first_row_in_input = source->next_row;
-    status = source->stream.is_file
-                 ? claim_from_file(reader, chunk)
-                 : mien_source_stream_rows(source, chunk->data, base->chunk_rows, &chunk->n_rows, error);
+    status = source->stream.is_file ? claim_from_file(reader, chunk, most)
+                                    : mien_source_stream_rows(source, chunk->data, most, &chunk->n_rows, error);
     if (status != MIEN_OK) return status;
     if (chunk->n_rows > 0) {
       chunk->first_row = reader->next_row;
@@ -112,14 +141,17 @@ static mien_status check_inputs(embedding_reader *reader, mien_error *error) {
 }
 
 mien_status mien_embedding_reader_create(const mien_inputs *inputs, size_t dim, size_t result_bytes, size_t chunk_bytes,
-                                         const atomic_bool *cancel, mien_reader **out, mien_error *error) {
+                                         const mien_row_range *range, const atomic_bool *cancel, mien_reader **out,
+                                         mien_error *error) {
   embedding_reader *reader = mien_alloc(1, sizeof *reader);
   if (!reader) return mien_fail_memory(error, "reader", sizeof *reader);
   reader->base = (mien_reader){.claim = claim, .fill = fill, .destroy = destroy, .inputs = inputs};
   reader->dim = dim;
   reader->cancel = cancel;
+  reader->range = range ? *range : (mien_row_range){.end = MIEN_ROWS_UNKNOWN};
   mien_status status = check_inputs(reader, error);
   if (status == MIEN_OK) {
+    if (reader->range.end != MIEN_ROWS_UNKNOWN) reader->base.n_rows = reader->range.end - reader->range.first;
     reader->base.chunk_rows = rows_of_chunk(dim, result_bytes, chunk_bytes, reader->base.n_rows);
     reader->base.chunk_bytes = reader->base.chunk_rows * dim * sizeof(double);
     *out = &reader->base;

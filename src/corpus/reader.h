@@ -67,6 +67,36 @@ typedef struct mien_chunk {
 #define MIEN_ROWS_UNKNOWN UINT64_MAX
 #define MIEN_BYTES_UNKNOWN UINT64_MAX
 
+/*
+ * The rows of a run that a reader hands out, numbered as without a range, and the parts that its output will have: a
+ * chunk never spans two.
+ */
+typedef struct mien_row_range {
+  uint64_t first, end;        /* of all inputs; an end of MIEN_ROWS_UNKNOWN: to the last one */
+  uint64_t part_rows;         /* parts begin at first + k * part_rows; 0: there is one */
+  const uint64_t *input_rows; /* [inputs] of each, by which whole inputs are passed over unread; NULL: not known */
+  const atomic_bool *stop;    /* set: looking for the first row ends with MIEN_CANCELLED. May be NULL */
+} mien_row_range;
+
+/* Whether an input that begins at row `next` has none of the rows, as far as is known. */
+static inline bool mien_row_range_passes(const mien_row_range *range, uint64_t next, size_t input) {
+  return next < range->first && range->input_rows && range->first - next >= range->input_rows[input];
+}
+
+/* Whether no more rows are wanted behind `next`. */
+static inline bool mien_row_range_is_done(const mien_row_range *range, uint64_t next) {
+  return next >= range->end || range->first >= range->end;
+}
+
+/* What a chunk that begins with row `next` may have of `most` rows; 0 behind the range. */
+static inline size_t mien_row_range_limit(const mien_row_range *range, uint64_t next, size_t most) {
+  if (next >= range->end) return 0;
+  if (range->end - next < most) most = (size_t)(range->end - next);
+  if (range->part_rows == 0) return most;
+  const uint64_t to_part = range->part_rows - (next - range->first) % range->part_rows;
+  return to_part < most ? (size_t)to_part : most;
+}
+
 typedef struct mien_reader mien_reader;
 struct mien_reader {
   /* Takes the next rows. One caller at a time. After MIEN_OK with rows, fill must follow. */
@@ -78,8 +108,8 @@ struct mien_reader {
   bool has_texts;            /* rows are texts */
   size_t chunk_rows;         /* most rows of a chunk */
   size_t chunk_bytes;        /* embeddings: bytes that a chunk's data needs */
-  uint64_t n_rows;           /* of all inputs; MIEN_ROWS_UNKNOWN with a stream among them, and of texts */
-  uint64_t n_bytes;          /* texts: of all inputs; MIEN_BYTES_UNKNOWN with a stream among them */
+  uint64_t n_rows;           /* to be handed out; MIEN_ROWS_UNKNOWN without a range with a stream or texts */
+  uint64_t n_bytes;          /* texts: of all inputs; MIEN_BYTES_UNKNOWN with a stream among them, or a range */
 };
 
 /* Frees what a chunk owns; all zero is an empty chunk. `data` is the caller's. */
@@ -90,11 +120,12 @@ void mien_chunk_free(mien_chunk *chunk);
  * `chunk_bytes` of rows as well as of their results, of which each has about `result_bytes`; at least a row. Files
  * are checked here, before work starts (format, dimension, exact size), and again when their turn comes; streams
  * (stdin, FIFOs, devices) when their turn comes. A read that waits on a stream gives up with MIEN_CANCELLED soon
- * after *cancel (may be NULL) is set.
+ * after *cancel (may be NULL) is set. `range` (NULL: all rows, in one part) is copied but for its list.
  */
 MIEN_MUST_USE mien_status mien_embedding_reader_create(const mien_inputs *inputs, size_t dim, size_t result_bytes,
-                                                       size_t chunk_bytes, const atomic_bool *cancel,
-                                                       mien_reader **reader, mien_error *error);
+                                                       size_t chunk_bytes, const mien_row_range *range,
+                                                       const atomic_bool *cancel, mien_reader **reader,
+                                                       mien_error *error);
 
 /* A longer row (a line; a csv record) is a bad one, and costs no memory. */
 #define MIEN_MAX_TEXT_BYTES ((size_t)16 << 20)
@@ -113,6 +144,7 @@ typedef struct mien_text_options {
   bool keep_all;                  /* all but the text and the id */
   size_t chunk_rows, chunk_bytes; /* most of a chunk; a row of more bytes is in one alone */
   unsigned workers;               /* chunks of files become smaller towards the end, to keep as many busy */
+  const mien_row_range *range;    /* NULL: all rows, in one part; copied but for its list */
   const atomic_bool *cancel;      /* as above; may be NULL */
 } mien_text_options;
 

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/memory.h"
+#include "corpus/cancel.h"
 #include "corpus/chunk.h"
 #include "corpus/jsonl.h"
 #include "corpus/table.h"
@@ -15,6 +16,7 @@ enum { CHUNKS_LEFT = 4 };
 typedef struct text_reader {
   mien_reader base;
   mien_text_options options;
+  mien_row_range range;
   mien_window window;
   size_t next_input; /* the one that the window is open on, or the next to open */
   bool is_open;
@@ -82,7 +84,8 @@ static mien_status check_inputs(text_reader *reader, mien_error *error) {
     reader->bytes_left += reader->window.stream.file_bytes;
     mien_window_close(&reader->window);
   }
-  reader->base.n_bytes = has_stream ? MIEN_BYTES_UNKNOWN : reader->bytes_left;
+  reader->base.n_bytes = has_stream || reader->options.range ? MIEN_BYTES_UNKNOWN : reader->bytes_left;
+  if (reader->range.end != MIEN_ROWS_UNKNOWN) reader->base.n_rows = reader->range.end - reader->range.first;
   return status;
 }
 
@@ -91,10 +94,23 @@ static mien_status check_inputs(text_reader *reader, mien_error *error) {
 /* Work of the last chunks is little, so that no worker has much of it when the others have none. */
 static size_t bytes_of_chunk(const text_reader *reader) {
   const size_t most = reader->options.chunk_bytes;
-  if (!reader->window.stream.is_file) return most;
+  if (!reader->window.stream.is_file || reader->range.end != MIEN_ROWS_UNKNOWN) return most;
   uint64_t share = reader->bytes_left / ((uint64_t)CHUNKS_LEFT * (reader->options.workers + 1));
   if (share < MIEN_LEAST_CHUNK_BYTES) share = MIEN_LEAST_CHUNK_BYTES;
   return share < most ? (size_t)share : most;
+}
+
+/* The same where rows, and not bytes, are known. */
+static size_t rows_of_chunk(const text_reader *reader) {
+  enum { LEAST_ROWS = 16 };
+  size_t most = reader->base.chunk_rows;
+  if (reader->range.end != MIEN_ROWS_UNKNOWN) {
+    const uint64_t left = reader->range.end - reader->next_row;
+    uint64_t share = left / ((uint64_t)CHUNKS_LEFT * (reader->options.workers + 1));
+    if (share < LEAST_ROWS) share = LEAST_ROWS;
+    if (share < most) most = (size_t)share;
+  }
+  return mien_row_range_limit(&reader->range, reader->next_row, most);
 }
 
 /* What is no row at all. */
@@ -113,12 +129,31 @@ static void add_record(mien_chunk *chunk, const mien_window_row *row) {
   if (row->size) mien_buffer_put(&chunk->raw, row->bytes, row->size);
 }
 
+/* Goes on to the range's first row in the open input, or to the input's end. */
+static mien_status skip_rows(text_reader *reader, mien_error *error) {
+  enum { BETWEEN_LOOKS = 4096 };
+  const mien_input_format format = format_of(reader, reader->next_input);
+  for (uint64_t n = 0; reader->next_row < reader->range.first; n++) {
+    mien_window_row row;
+    mien_window_find find;
+    if (n % BETWEEN_LOOKS == 0 && mien_is_cancelled(reader->range.stop))
+      return mien_fail(error, MIEN_CANCELLED, "interrupted");
+    mien_status status = mien_window_next(&reader->window, true, &row, &find, error);
+    if (status != MIEN_OK || find != MIEN_WINDOW_ROW) return status;
+    const bool is_row = !is_blank(format, &row);
+    mien_window_accept(&reader->window, &row);
+    reader->next_row += is_row;
+    reader->next_row_in_input += is_row;
+  }
+  return MIEN_OK;
+}
+
 /* Rows of the open input, as many as a chunk takes. */
 static mien_status take_rows(text_reader *reader, mien_chunk *chunk, mien_window_find *find, mien_error *error) {
   const mien_input_format format = format_of(reader, chunk->input);
-  const size_t most = bytes_of_chunk(reader);
+  const size_t most = bytes_of_chunk(reader), most_rows = rows_of_chunk(reader);
   mien_status status = MIEN_OK;
-  for (*find = MIEN_WINDOW_ROW; chunk->n_rows < reader->base.chunk_rows;) {
+  for (*find = MIEN_WINDOW_ROW; chunk->n_rows < most_rows;) {
     mien_window_row row;
     status = mien_window_next(&reader->window, chunk->n_rows == 0, &row, find, error);
     if (status != MIEN_OK || *find != MIEN_WINDOW_ROW) break;
@@ -146,11 +181,15 @@ static mien_status take_rows(text_reader *reader, mien_chunk *chunk, mien_window
 static mien_status claim_input(text_reader *reader, mien_chunk *chunk, mien_error *error) {
   mien_status status = MIEN_OK;
   mien_window_find find = MIEN_WINDOW_ROW;
-  const uint64_t before = reader->is_open ? reader->window.consumed : 0;
+  uint64_t before = reader->is_open ? reader->window.consumed : 0;
   if (!reader->is_open) {
     reader->next_row_in_input = 0;
     status = open_input(reader, chunk->input, &reader->tables[chunk->input], error);
     reader->is_open = status == MIEN_OK;
+  }
+  if (status == MIEN_OK && reader->next_row < reader->range.first) {
+    status = skip_rows(reader, error);
+    before = reader->window.consumed;
   }
   mien_error later = {0}; /* on success a caller's error stays as it was */
   if (status == MIEN_OK) {
@@ -176,6 +215,11 @@ static mien_status claim(mien_reader *base, mien_chunk *chunk, mien_error *error
   if (!mien_chunk_reserve_records(chunk, base->chunk_rows))
     return mien_fail_memory(error, "rows", base->chunk_rows * sizeof *chunk->records);
   while (reader->next_input < base->inputs->count) {
+    if (mien_row_range_is_done(&reader->range, reader->next_row)) break;
+    if (!reader->is_open && mien_row_range_passes(&reader->range, reader->next_row, reader->next_input)) {
+      reader->next_row += reader->range.input_rows[reader->next_input++];
+      continue;
+    }
     /* Where a failure happened, should one: callers name the input by it. */
     chunk->input = reader->next_input;
     mien_status status = claim_input(reader, chunk, error);
@@ -226,6 +270,7 @@ mien_status mien_text_reader_create(const mien_inputs *inputs, const mien_text_o
                                .chunk_rows = options->chunk_rows,
                                .n_rows = MIEN_ROWS_UNKNOWN};
   reader->options = *options;
+  reader->range = options->range ? *options->range : (mien_row_range){.end = MIEN_ROWS_UNKNOWN};
   if (!reader->options.text_field) reader->options.text_field = "text";
   reader->tables = mien_alloc(inputs->count, sizeof(mien_table *));
   mien_status status =

@@ -48,7 +48,8 @@ static char *read_inputs(const mien_inputs *inputs, const mien_text_options *opt
   mien_buffer out = {0};
   mien_chunk chunk = {0};
   mien_reader *reader = NULL;
-  uint64_t n_rows = 0;
+  const mien_row_range *range = options->range;
+  uint64_t n_rows = range ? range->first : 0;
   mien_status status = mien_text_reader_create(inputs, options, &reader, &error);
   while (status == MIEN_OK) {
     status = reader->claim(reader, &chunk, &error);
@@ -56,6 +57,9 @@ static char *read_inputs(const mien_inputs *inputs, const mien_text_options *opt
     require(chunk.first_row == n_rows && chunk.n_rows <= options->chunk_rows, "rows %zu", chunk.n_rows);
     require(chunk.raw.size <= options->chunk_bytes || chunk.n_rows == 1, "%zu bytes", chunk.raw.size);
     n_rows += chunk.n_rows;
+    if (range && range->part_rows)
+      require((chunk.first_row - range->first) / range->part_rows == (n_rows - 1 - range->first) / range->part_rows,
+              "rows %d to %d are of two parts", (int)chunk.first_row, (int)n_rows);
     status = reader->fill(reader, &chunk, &error);
     for (size_t i = 0; status == MIEN_OK && i < chunk.n_rows; i++) show_record(&out, &chunk.records[i]);
   }
@@ -431,9 +435,98 @@ START_TEST(rows_of_many_inputs_follow_each_other) {
 }
 END_TEST
 
+/* ---- Ranges ------------------------------------------------------------------------------------------------------ */
+
+enum { INPUTS = 4 };
+
+/* Files of every format, some without rows. */
+static void make_inputs(mien_input items[INPUTS], char names[INPUTS][512], uint64_t *state) {
+  for (int k = 0; k < INPUTS; k++) {
+    static const char record[] = "a\n\n\"b\n\nc\",d\n\"e\"\"\"\n";
+    mien_input_format format = MIEN_INPUT_TEXT + random_bits(state) % 4;
+    mien_buffer bytes = {0};
+    if (format != MIEN_INPUT_CSV) make_hard(&bytes, format, state);
+    for (uint64_t n = random_bits(state) % 20; format == MIEN_INPUT_CSV && n > 0; n--)
+      require(mien_buffer_append(&bytes, record, sizeof record - 1), "no memory");
+    snprintf(names[k], sizeof names[k], "%s%d", in_temporary("in"), k);
+    items[k] = (mien_input){names[k], format};
+    write_temporary(strrchr(names[k], '/') + 1, bytes.bytes, random_bits(state) % 5 ? bytes.size : 0);
+    mien_buffer_free(&bytes);
+  }
+}
+
+static uint64_t count_lines(const char *text) {
+  uint64_t n = 0;
+  for (; *text; text++) n += *text == '\n';
+  return n;
+}
+
+static char *skip_lines(char *text, uint64_t n) {
+  while (n-- > 0) text = strchr(text, '\n') + 1;
+  return text;
+}
+
+START_TEST(a_range_has_its_rows_and_no_chunk_spans_two_parts) {
+  make_temporary();
+  uint64_t state = 5, n_ranges = 0;
+  for (int i = 0; i < 200; i++) {
+    char names[INPUTS][512];
+    mien_input items[INPUTS];
+    mien_inputs inputs = {items, INPUTS, INPUTS};
+    uint64_t input_rows[INPUTS];
+    mien_text_options options = any;
+    options.no_header = true;
+    make_inputs(items, names, &state);
+    for (int k = 0; k < INPUTS; k++) {
+      char *one = read_inputs(&(mien_inputs){&items[k], 1, 1}, &options);
+      input_rows[k] = count_lines(one);
+      free(one);
+    }
+    char *all = read_inputs(&inputs, &options);
+    const uint64_t n_rows = count_lines(all);
+    mien_row_range range = {.first = random_bits(&state) % (n_rows + 1), .part_rows = 1 + random_bits(&state) % 9};
+    range.end =
+        random_bits(&state) % 4 ? range.first + random_bits(&state) % (n_rows - range.first + 1) : MIEN_ROWS_UNKNOWN;
+    range.input_rows = random_bits(&state) % 2 ? input_rows : NULL;
+    options.range = &range;
+    options.chunk_rows = 1 + random_bits(&state) % 12;
+    options.chunk_bytes = 1 + random_bits(&state) % 40;
+    char *found = read_inputs(&inputs, &options);
+    const uint64_t end = range.end < n_rows ? range.end : n_rows;
+    *skip_lines(all, end) = '\0';
+    ck_assert_str_eq(found, skip_lines(all, range.first));
+    n_ranges += end > range.first;
+    free(all);
+    free(found);
+  }
+  ck_assert_uint_gt(n_ranges, 100);
+  remove_temporary();
+}
+END_TEST
+
+START_TEST(inputs_before_a_range_are_not_read) {
+  make_temporary();
+  uint64_t input_rows[] = {2, 2};
+  const mien_row_range range = {.first = 3, .end = 4, .input_rows = input_rows};
+  mien_text_options options = any;
+  options.range = &range;
+  write_temporary("a", "one row, and not two", 20);
+  write_temporary("b", "c\nd\n", 4);
+  char names[2][512];
+  snprintf(names[0], sizeof names[0], "%s", in_temporary("a"));
+  snprintf(names[1], sizeof names[1], "%s", in_temporary("b"));
+  mien_input items[] = {{names[0], MIEN_INPUT_TEXT}, {names[1], MIEN_INPUT_TEXT}};
+  char *found = read_inputs(&(mien_inputs){items, 2, 2}, &options);
+  ck_assert_str_eq(found, "2:d\n");
+  free(found);
+  remove_temporary();
+}
+END_TEST
+
 MIEN_SUITE("text_reader", every_line_of_text_is_a_row, a_byte_order_mark_is_no_text_and_utf_16_is_refused,
            jsonl_gives_the_text_of_objects_and_marks_other_lines, jsonl_keeps_values_as_they_are_written,
            lines_of_json_that_cost_too_much_are_bad_rows, csv_is_rfc_4180, tsv_has_no_quotes,
            columns_are_found_by_name_or_number, rows_do_not_depend_on_how_bytes_arrive_and_on_chunks,
            a_row_that_is_too_long_is_a_bad_one_and_the_next_is_read, a_row_of_the_greatest_length_is_a_good_one,
-           a_long_row_that_trickles_takes_linear_time, rows_of_many_inputs_follow_each_other)
+           a_long_row_that_trickles_takes_linear_time, rows_of_many_inputs_follow_each_other,
+           a_range_has_its_rows_and_no_chunk_spans_two_parts, inputs_before_a_range_are_not_read)

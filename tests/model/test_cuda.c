@@ -350,7 +350,7 @@ START_TEST(workers_of_a_run_take_all_devices_in_turn) {
   mien_run_summary summary;
   mien_reader *reader = NULL;
   mien_writer *writer = NULL;
-  ck_assert_int_eq(mien_embedding_reader_create(&inputs, DIM, 4, CHUNK_BYTES, NULL, &reader, &error), MIEN_OK);
+  ck_assert_int_eq(mien_embedding_reader_create(&inputs, DIM, 4, CHUNK_BYTES, NULL, NULL, &reader, &error), MIEN_OK);
   ck_assert_int_eq(mien_writer_create(model, &options, output_path, NULL, &writer, &error), MIEN_OK);
   ck_assert_msg(mien_run(model, reader, writer, &run, &summary, &error) == MIEN_OK, "%s", error.message);
   mien_writer_destroy(writer);
