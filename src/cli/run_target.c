@@ -12,7 +12,7 @@
 
 #include "base/memory.h"
 #include "cli/run.h"
-#include "corpus/output.h"
+#include "corpus/sidecar.h"
 #include "encoder/pack.h"
 
 /* ---- The model's folder -------------------------------------------------------------------------------------- */
@@ -184,7 +184,7 @@ int cli_run_check_output(cli_run *run, const mien_inputs *inputs) {
   const mien_output_format format = run->rows.format;
   bool is_array = mien_output_is_array(format);
   if (code != MIEN_OK || !run->output || !is_array) return code;
-  char *sidecar = mien_writer_sidecar(run->output, run->rows.content);
+  char *sidecar = mien_sidecar_path(run->output, run->rows.content);
   if (!sidecar) {
     fprintf(stderr, "mien: %s: out of memory\n", run->command);
     return MIEN_RESOURCE;

@@ -149,6 +149,7 @@ mien_status mien_embedding_reader_create(const mien_inputs *inputs, size_t dim, 
   reader->dim = dim;
   reader->cancel = cancel;
   reader->range = range ? *range : (mien_row_range){.end = MIEN_ROWS_UNKNOWN};
+  if (range) reader->base.range = &reader->range;
   mien_status status = check_inputs(reader, error);
   if (status == MIEN_OK) {
     if (reader->range.end != MIEN_ROWS_UNKNOWN) reader->base.n_rows = reader->range.end - reader->range.first;

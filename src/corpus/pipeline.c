@@ -49,6 +49,7 @@ struct run {
 
   pthread_mutex_t claim_lock; /* of the reader and these */
   uint64_t next_claim;
+  uint64_t next_row; /* behind what was claimed */
   bool claims_end;
 
   pthread_mutex_t turn_lock; /* of these; the summary and the writer belong to the worker whose turn it is */
@@ -61,9 +62,17 @@ struct run {
   worker workers[]; /* [threads] */
 };
 
+/* Whether what was claimed are whole parts, and no more are wanted. */
+static bool is_finished_early(const run *r) {
+  const mien_row_range *range = r->reader->range;
+  return range && range->part_rows > 0 && mien_is_cancelled(r->options->finish) &&
+         (r->next_row - range->first) % range->part_rows == 0;
+}
+
 /* A failure to claim has its number too: what was claimed before it is written first. */
 static mien_status claim(run *r, worker *w, bool *end, mien_error *error) {
   pthread_mutex_lock(&r->claim_lock);
+  if (!r->claims_end && is_finished_early(r)) r->claims_end = r->summary.is_finished_early = true;
   *end = r->claims_end;
   mien_status status = MIEN_OK;
   if (!*end) {
@@ -73,6 +82,7 @@ static mien_status claim(run *r, worker *w, bool *end, mien_error *error) {
     *end = status == MIEN_OK && w->block.chunk.n_rows == 0;
     r->claims_end = *end || status != MIEN_OK;
     if (!*end) r->next_claim++;
+    if (status == MIEN_OK && !*end) r->next_row = w->block.chunk.first_row + w->block.chunk.n_rows;
   }
   pthread_mutex_unlock(&r->claim_lock);
   return status;
@@ -139,9 +149,10 @@ static mien_status fail_bad_row(const run *r, const mien_block *block, size_t ro
 
 /* Fails with the bad row that passes the limit, where there is one. */
 static mien_status check_bad_rows(run *r, const mien_block *block, mien_error *error) {
-  uint64_t limit = r->options->fail_on_bad ? 0 : r->options->max_bad, before = r->summary.n_bad;
+  uint64_t limit = r->options->fail_on_bad ? 0 : r->options->max_bad;
+  uint64_t before = r->options->bad_before + r->summary.n_bad;
   r->summary.n_bad += block->results.n_bad;
-  if (r->summary.n_bad <= limit) return MIEN_OK;
+  if (before + block->results.n_bad <= limit || block->results.n_bad == 0) return MIEN_OK;
   for (size_t i = 0; i < block->chunk.n_rows; i++) {
     if (!mien_block_is_bad(block, i) || ++before <= limit) continue;
     return fail_bad_row(r, block, i, before, error);
@@ -213,6 +224,7 @@ static run *create(mien_reader *reader, mien_writer *writer, const mien_run_opti
   r->options = options;
   r->threads = r->summary.threads = threads;
   r->n_devices = n_devices;
+  r->next_row = reader->range ? reader->range->first : 0;
   pthread_mutex_init(&r->claim_lock, NULL);
   pthread_mutex_init(&r->turn_lock, NULL);
   for (unsigned i = 0; i < threads; i++) pthread_cond_init(&r->workers[i].turn, NULL);
@@ -275,7 +287,8 @@ mien_status mien_run(mien_model *model, mien_reader *reader, mien_writer *writer
     if (status != MIEN_OK && error) *error = r->error;
   }
   mien_pool_destroy(pool);
-  if (status == MIEN_OK) status = mien_writer_finish(writer, error);
+  /* A run that is finished early has ended its last part already. */
+  if (status == MIEN_OK && !r->summary.is_finished_early) status = mien_writer_finish(writer, error);
   *summary = r->summary;
   destroy(r);
   return status;

@@ -35,6 +35,7 @@ typedef struct mien_run_summary {
   char isa[MIEN_ISA_CHARS];                                /* empty for tokens */
   const char *dtype;                                       /* NULL for tokens */
   unsigned threads;
+  bool is_finished_early; /* by options->finish: there may be more rows */
 } mien_run_summary;
 
 typedef struct mien_run_options {
@@ -43,7 +44,9 @@ typedef struct mien_run_options {
   int32_t ordinal;           /* as mien_session_options has it; all: worker w runs on device w mod their number */
   bool fail_on_bad;          /* the first bad row ends the run with MIEN_INPUT */
   uint64_t max_bad;          /* one more than these ends the run with MIEN_INPUT; UINT64_MAX: none does */
+  uint64_t bad_before;       /* bad rows that count for max_bad already, of parts that were written before */
   const atomic_bool *cancel; /* set: the run ends with MIEN_CANCELLED. May be NULL */
+  const atomic_bool *finish; /* set: the run ends well behind the part of the last row that was claimed. May be NULL */
   /* Called after every chunk, on any of the threads, one at a time. May be NULL. */
   void (*progress)(void *user, const mien_run_summary *summary);
   void *progress_user;

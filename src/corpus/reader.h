@@ -104,12 +104,13 @@ struct mien_reader {
   /* Brings a claimed chunk's rows into its buffers. Any number of callers at once, each with its own chunk. */
   mien_status (*fill)(mien_reader *reader, mien_chunk *chunk, mien_error *error);
   void (*destroy)(mien_reader *reader);
-  const mien_inputs *inputs; /* the caller's; outlives the reader */
-  bool has_texts;            /* rows are texts */
-  size_t chunk_rows;         /* most rows of a chunk */
-  size_t chunk_bytes;        /* embeddings: bytes that a chunk's data needs */
-  uint64_t n_rows;           /* to be handed out; MIEN_ROWS_UNKNOWN without a range with a stream or texts */
-  uint64_t n_bytes;          /* texts: of all inputs; MIEN_BYTES_UNKNOWN with a stream among them, or a range */
+  const mien_inputs *inputs;   /* the caller's; outlives the reader */
+  const mien_row_range *range; /* NULL: all rows, in one part */
+  bool has_texts;              /* rows are texts */
+  size_t chunk_rows;           /* most rows of a chunk */
+  size_t chunk_bytes;          /* embeddings: bytes that a chunk's data needs */
+  uint64_t n_rows;             /* to be handed out; MIEN_ROWS_UNKNOWN without a range with a stream or texts */
+  uint64_t n_bytes;            /* texts: of all inputs; MIEN_BYTES_UNKNOWN with a stream among them, or a range */
 };
 
 /* Frees what a chunk owns; all zero is an empty chunk. `data` is the caller's. */

@@ -271,6 +271,7 @@ mien_status mien_text_reader_create(const mien_inputs *inputs, const mien_text_o
                                .n_rows = MIEN_ROWS_UNKNOWN};
   reader->options = *options;
   reader->range = options->range ? *options->range : (mien_row_range){.end = MIEN_ROWS_UNKNOWN};
+  if (options->range) reader->base.range = &reader->range;
   if (!reader->options.text_field) reader->options.text_field = "text";
   reader->tables = mien_alloc(inputs->count, sizeof(mien_table *));
   mien_status status =

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "corpus/temporary.h"
+#include "formats/npy.h"
 
 enum { MOST_ROWS = 37, NONE = -1 };
 
@@ -196,6 +197,160 @@ START_TEST(a_run_without_rows_is_whole) {
 }
 END_TEST
 
+/* ---- Parts ------------------------------------------------------------------------------------------------------- */
+
+enum { PART_ROWS = 150, FILE_ROWS = 1000, MOST_BYTES = 1 << 20 };
+
+/* Rows of zeros; every 100th is bad. */
+static void write_rows(const char *name) {
+  const size_t dim = mien_model_dim(model), size = MIEN_NPY_HEADER + FILE_ROWS * dim * sizeof(float);
+  char *bytes = calloc(1, size);
+  mien_npy_write_header(bytes, "<f4", FILE_ROWS, dim);
+  for (size_t i = 99; i < FILE_ROWS; i += 100) {
+    const float nan = NAN;
+    memcpy(bytes + MIEN_NPY_HEADER + i * dim * sizeof nan, &nan, sizeof nan);
+  }
+  write_temporary(name, bytes, size);
+  free(bytes);
+}
+
+typedef struct seen_parts {
+  const mien_row_range *range;
+  uint64_t next_row;
+  int n_parts;
+  char path[512];
+} seen_parts;
+
+static mien_status begin_part(void *user, uint64_t first_row, const char **path, mien_error *told) {
+  (void)told;
+  seen_parts *seen = user;
+  ck_assert_uint_eq(first_row, seen->next_row);
+  snprintf(seen->path, sizeof seen->path, "%s%d", in_temporary("part"), seen->n_parts);
+  *path = seen->path;
+  return MIEN_OK;
+}
+
+static mien_status end_part(void *user, const mien_part *part, mien_error *told) {
+  (void)told;
+  seen_parts *seen = user;
+  const uint64_t left = seen->range->end - seen->next_row, end = part->first_row + part->n_rows;
+  ck_assert_uint_eq(part->first_row, seen->next_row);
+  ck_assert_uint_eq(part->n_rows, seen->range->part_rows && seen->range->part_rows < left ? PART_ROWS : left);
+  ck_assert_uint_eq(part->n_bad, end / 100 - part->first_row / 100);
+  seen->next_row = end;
+  seen->n_parts++;
+  return MIEN_OK;
+}
+
+/* Runs the file's rows of the range in parts; returns how many. */
+static int run_in_parts(const mien_row_range *range, mien_output_format format, mien_run_options options) {
+  mien_input file = {(char *)in_temporary("rows.npy"), MIEN_INPUT_NPY};
+  const mien_inputs files = {&file, 1, 1};
+  const mien_row_options rows = {.format = format, .inputs = &files};
+  seen_parts seen = {.range = range, .next_row = range->first};
+  const mien_parts parts = {.range = range, .begin = begin_part, .end = end_part, .user = &seen};
+  mien_reader *reader = NULL;
+  mien_writer *writer = NULL;
+  options.max_bad = UINT64_MAX;
+  ck_assert_msg(mien_embedding_reader_create(&files, mien_model_dim(model), 4, 1 << 16, range, NULL, &reader, &error) ==
+                    MIEN_OK,
+                "%s", error.message);
+  ck_assert_int_eq(mien_writer_create_in_parts(model, &rows, &parts, NULL, &writer, &error), MIEN_OK);
+  ck_assert_msg(mien_run(model, reader, writer, &options, &summary, &error) == MIEN_OK, "%s", error.message);
+  mien_writer_destroy(writer);
+  reader->destroy(reader);
+  ck_assert_uint_eq(summary.n_rows, seen.next_row - range->first);
+  return seen.n_parts;
+}
+
+/* Reads parts behind each other. */
+static size_t read_parts(int n, char bytes[MOST_BYTES]) {
+  size_t size = 0;
+  for (int i = 0; i < n; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "part%d", i);
+    size += read_temporary(name, bytes + size, MOST_BYTES - size);
+  }
+  return size;
+}
+
+START_TEST(parts_behind_each_other_are_the_whole) {
+  setup();
+  write_rows("rows.npy");
+  char *whole = malloc(MOST_BYTES), *found = malloc(MOST_BYTES);
+  const mien_row_range once = {.end = FILE_ROWS}, in_parts = {.end = FILE_ROWS, .part_rows = PART_ROWS};
+  ck_assert_int_eq(run_in_parts(&once, MIEN_OUTPUT_JSONL, (mien_run_options){.threads = 1}), 1);
+  const size_t size = read_parts(1, whole);
+  for (unsigned threads = 1; threads <= 8; threads *= 2) {
+    const int n = run_in_parts(&in_parts, MIEN_OUTPUT_JSONL, (mien_run_options){.threads = threads});
+    ck_assert_int_eq(n, (FILE_ROWS + PART_ROWS - 1) / PART_ROWS);
+    ck_assert_uint_eq(read_parts(n, found), size);
+    ck_assert(memcmp(whole, found, size) == 0);
+  }
+  free(whole);
+  free(found);
+  teardown();
+}
+END_TEST
+
+START_TEST(a_part_of_an_array_has_a_header_and_bad_rows_of_its_own) {
+  setup();
+  write_rows("rows.npy");
+  const mien_row_range range = {.first = 180, .end = 420, .part_rows = PART_ROWS};
+  ck_assert_int_eq(run_in_parts(&range, MIEN_OUTPUT_BITS, (mien_run_options){.threads = 2}), 2);
+  char bytes[4096], *sidecar = bytes;
+  const size_t size = read_temporary("part1", bytes, sizeof bytes);
+  ck_assert_uint_eq(size, MIEN_NPY_HEADER + 90 * sizeof(uint32_t));
+  bytes[MIEN_NPY_HEADER - 1] = '\0';
+  ck_assert_ptr_nonnull(strstr(bytes + MIEN_NPY_PREFIX, "'shape': (90, 1)"));
+  sidecar[read_temporary("part0.labels.json", bytes, sizeof bytes - 1)] = '\0';
+  ck_assert_ptr_nonnull(strstr(sidecar, "],\"first_row\":180,\"bad_rows\":[199,299]}\n"));
+  sidecar[read_temporary("part1.labels.json", bytes, sizeof bytes - 1)] = '\0';
+  ck_assert_ptr_nonnull(strstr(sidecar, "],\"first_row\":330,\"bad_rows\":[399]}\n"));
+  teardown();
+}
+END_TEST
+
+START_TEST(a_range_without_rows_is_one_part) {
+  setup();
+  write_rows("rows.npy");
+  const mien_row_range range = {.first = 180, .end = 180, .part_rows = PART_ROWS};
+  ck_assert_int_eq(run_in_parts(&range, MIEN_OUTPUT_CSV, (mien_run_options){.threads = 2}), 1);
+  char bytes[64];
+  ck_assert_uint_eq(read_temporary("part0", bytes, sizeof bytes), 20);
+  ck_assert(memcmp(bytes, "row,id,labels,error\n", 20) == 0);
+  teardown();
+}
+END_TEST
+
+static atomic_bool finish;
+
+static void finish_after_some(void *user, const mien_run_summary *so_far) {
+  (void)user;
+  if (so_far->n_rows > 200) atomic_store(&finish, true);
+}
+
+START_TEST(a_run_that_is_to_finish_ends_whole_parts) {
+  setup();
+  write_rows("rows.npy");
+  const mien_row_range range = {.first = 10, .end = FILE_ROWS, .part_rows = PART_ROWS};
+  for (unsigned threads = 1; threads <= 4; threads *= 2) {
+    atomic_store(&finish, false);
+    const mien_run_options options = {.threads = threads, .finish = &finish, .progress = finish_after_some};
+    const int n = run_in_parts(&range, MIEN_OUTPUT_JSONL, options);
+    ck_assert_uint_eq(summary.n_rows, (uint64_t)n * PART_ROWS);
+    ck_assert(summary.is_finished_early);
+    ck_assert_int_ge(n, 2);
+    ck_assert_int_lt(n, 6);
+  }
+  /* Nothing is begun. */
+  ck_assert_int_eq(run_in_parts(&range, MIEN_OUTPUT_JSONL, (mien_run_options){.threads = 2, .finish = &finish}), 0);
+  teardown();
+}
+END_TEST
+
 MIEN_SUITE("pipeline", every_row_is_written_once_and_in_order_by_any_number_of_threads,
            the_first_failure_in_row_order_is_told_and_nothing_is_left, bad_rows_stop_the_run_when_they_are_too_many,
-           a_cancelled_run_leaves_nothing, a_run_without_rows_is_whole)
+           a_cancelled_run_leaves_nothing, a_run_without_rows_is_whole, parts_behind_each_other_are_the_whole,
+           a_part_of_an_array_has_a_header_and_bad_rows_of_its_own, a_range_without_rows_is_one_part,
+           a_run_that_is_to_finish_ends_whole_parts)
