@@ -14,6 +14,8 @@
 
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "corpus/cancel.h"
+#include "encoder/pack.h"
 
 enum {
   PIECE = 1 << 20,
@@ -22,11 +24,13 @@ enum {
 
 struct cli_hash {
   XXH3_state_t *state;
+  const atomic_bool *cancel;
 };
 
 cli_hash *cli_hash_create(void) {
   cli_hash *hash = mien_alloc(1, sizeof *hash);
   if (!hash) return NULL;
+  hash->cancel = &cli_cancelled;
   hash->state = XXH3_createState();
   if (hash->state && XXH3_128bits_reset(hash->state) == XXH_OK) return hash;
   cli_hash_destroy(hash);
@@ -56,7 +60,7 @@ static mien_status add_open_file(cli_hash *hash, int fd, const char *path, unsig
   for (ssize_t n; (n = read(fd, piece, PIECE)) != 0;) {
     if (n > 0) XXH3_128bits_update(hash->state, piece, (size_t)n);
     if (n < 0 && errno != EINTR) return mien_fail_system(error, path, errno);
-    if (atomic_load(&cli_cancelled)) return mien_fail(error, MIEN_CANCELLED, "%s: interrupted", path);
+    if (mien_is_cancelled(hash->cancel)) return mien_fail(error, MIEN_CANCELLED, "%s: interrupted", path);
   }
   return MIEN_OK;
 }
@@ -106,6 +110,21 @@ static mien_status add(cli_hash *hash, const char *path, int depth, mien_error *
 
 mien_status cli_hash_add_path(cli_hash *hash, const char *path, mien_error *error) { return add(hash, path, 0, error); }
 
+mien_status cli_hash_add_encoder(cli_hash *hash, const char *path, mien_error *error) {
+  struct stat info;
+  char folder[CLI_PATH_CHARS];
+  if (mien_pack_is_one(path) || (stat(path, &info) == 0 && S_ISDIR(info.st_mode)))
+    return cli_hash_add_path(hash, path, error);
+  const char *slash = strrchr(path, '/');
+  if (snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".") >=
+      (int)sizeof folder)
+    return mien_fail(error, MIEN_INPUT, "%s: the path is too long", path);
+  cli_hash_add(hash, slash ? slash + 1 : path, strlen(slash ? slash + 1 : path));
+  const size_t length = strlen(folder);
+  if (length > 5 && strcmp(folder + length - 5, "/onnx") == 0) folder[length - 5] = '\0';
+  return cli_hash_add_path(hash, folder[0] ? folder : "/", error);
+}
+
 /* ---- Ends -------------------------------------------------------------------------------------------------------- */
 
 void cli_hash_show(cli_hash *hash, char text[CLI_HASH_CHARS]) {
@@ -113,9 +132,10 @@ void cli_hash_show(cli_hash *hash, char text[CLI_HASH_CHARS]) {
   snprintf(text, CLI_HASH_CHARS, "%016llx%016llx", (unsigned long long)sum.high64, (unsigned long long)sum.low64);
 }
 
-mien_status cli_hash_file(const char *path, char text[CLI_HASH_CHARS], mien_error *error) {
+mien_status cli_hash_file(const char *path, const atomic_bool *cancel, char text[CLI_HASH_CHARS], mien_error *error) {
   cli_hash *hash = cli_hash_create();
   if (!hash) return mien_fail_memory(error, path, sizeof *hash);
+  hash->cancel = cancel;
   const mien_status status = add_file(hash, path, error);
   if (status == MIEN_OK) cli_hash_show(hash, text);
   cli_hash_destroy(hash);

@@ -4,6 +4,7 @@
 #ifndef MIEN_CLI_CONTENT_HASH_H
 #define MIEN_CLI_CONTENT_HASH_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "base/status.h"
@@ -26,7 +27,13 @@ MIEN_MUST_USE mien_status cli_hash_add_path(cli_hash *hash, const char *path, mi
 /* Ends it. */
 void cli_hash_show(cli_hash *hash, char text[CLI_HASH_CHARS]);
 
-/* The plain hash of a file's bytes, as xxh128sum tells it. */
-MIEN_MUST_USE mien_status cli_hash_file(const char *path, char text[CLI_HASH_CHARS], mien_error *error);
+/* Takes an encoder as its path names it: a pack is a file; of ONNX the folder counts, and the one above where that is
+ * called onnx. */
+MIEN_MUST_USE mien_status cli_hash_add_encoder(cli_hash *hash, const char *path, mien_error *error);
+
+/* The plain hash of a file's bytes, as xxh128sum tells it. Ends with MIEN_CANCELLED when *cancel (may be NULL) is set.
+ */
+MIEN_MUST_USE mien_status cli_hash_file(const char *path, const atomic_bool *cancel, char text[CLI_HASH_CHARS],
+                                        mien_error *error);
 
 #endif

@@ -44,8 +44,8 @@ static int help(void) {
          "    npy                 .npy of float32 (N,D); the file must be one that can be written over\n"
          "    f32                 raw little-endian float32\n"
          "\n"
-         "Run:\n%s%s",
-         cli_device_help, cli_run_help);
+         "Run:\n%s%s%s",
+         cli_parts_help, cli_device_help, cli_run_help);
   return cli_flush_stdout();
 }
 

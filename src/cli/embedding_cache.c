@@ -10,26 +10,9 @@
 #include "base/cpu.h"
 #include "cli/content_hash.h"
 #include "cli/encoder_path.h"
-#include "encoder/pack.h"
 
 /* Goes up with what the files hold or are found by. */
 static const char format[] = "mien embeddings 1";
-
-/* A pack is a file; of ONNX the folder counts, and the one above where that is called onnx. */
-static mien_status hash_encoder(cli_hash *hash, const char *path, mien_error *error) {
-  struct stat info;
-  char folder[CLI_PATH_CHARS];
-  if (mien_pack_is_one(path) || (stat(path, &info) == 0 && S_ISDIR(info.st_mode)))
-    return cli_hash_add_path(hash, path, error);
-  const char *slash = strrchr(path, '/');
-  if (snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".") >=
-      (int)sizeof folder)
-    return mien_fail(error, MIEN_INPUT, "%s: the path is too long", path);
-  cli_hash_add(hash, slash ? slash + 1 : path, strlen(slash ? slash + 1 : path));
-  const size_t length = strlen(folder);
-  if (length > 5 && strcmp(folder + length - 5, "/onnx") == 0) folder[length - 5] = '\0';
-  return cli_hash_add_path(hash, folder[0] ? folder : "/", error);
-}
 
 static mien_status find_key(const mien_model *model, const char *encoder_path, const mien_examples *examples,
                             char key[CLI_HASH_CHARS], mien_error *error) {
@@ -42,7 +25,7 @@ static mien_status find_key(const mien_model *model, const char *encoder_path, c
     snprintf(tokens, sizeof tokens, "%zu", mien_model_max_tokens(model));
     const char *const words[] = {format, mien_version(), mien_isa_name(isa), mien_model_dtype(model), tokens};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) cli_hash_add(hash, words[i], strlen(words[i]));
-    status = hash_encoder(hash, encoder_path, error);
+    status = cli_hash_add_encoder(hash, encoder_path, error);
   }
   for (size_t i = 0; status == MIEN_OK && i < examples->n_rows; i++)
     cli_hash_add(hash, examples->texts[i].bytes, examples->texts[i].size);

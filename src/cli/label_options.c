@@ -77,8 +77,8 @@ int cli_label_help(void) {
       "                        Default: 0\n"
       "\n"
       "Run:\n"
-      "%s%s",
-      cli_kept_help, cli_device_help, cli_run_help);
+      "%s%s%s",
+      cli_kept_help, cli_parts_help, cli_device_help, cli_run_help);
   return cli_flush_stdout();
 }
 

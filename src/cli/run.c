@@ -69,46 +69,49 @@ static void print_summary(const mien_reader *reader, const cli_run *run, const m
 
 /* ---- The run ----------------------------------------------------------------------------------------------------- */
 
-static mien_status open_reader(cli_run *run, const mien_model *model, const mien_inputs *inputs, mien_reader **reader,
-                               mien_error *error) {
+mien_status cli_run_open_reader(cli_run *run, const mien_model *model, const mien_inputs *inputs,
+                                const mien_row_range *range, mien_reader **reader, mien_error *error) {
   const mien_chunk_limits *limits = mien_chunk_limits_of(run->run.device);
   const size_t result_bytes = mien_row_result_bytes(model, &run->rows);
   if (mien_input_kind(inputs->items[0].format) == MIEN_INPUT_EMBEDDINGS)
-    return mien_embedding_reader_create(inputs, mien_model_dim(model), result_bytes, limits->embedding_bytes, NULL,
-                                        &cli_cancelled, reader, error);
+    return mien_embedding_reader_create(inputs, mien_model_dim(model), result_bytes, limits->embedding_bytes, range,
+                                        run->run.cancel, reader, error);
   run->texts.chunk_rows = mien_text_chunk_rows(limits, result_bytes);
   run->texts.chunk_bytes = limits->text_bytes;
   run->texts.workers = run->run.threads;
-  run->texts.cancel = &cli_cancelled;
+  run->texts.range = range;
+  run->texts.cancel = run->run.cancel;
   return mien_text_reader_create(inputs, &run->texts, reader, error);
 }
 
-static mien_status run_reader(cli_run *run, mien_model *model, mien_reader *reader, mien_error *error) {
+mien_status cli_run_reader(cli_run *run, mien_model *model, mien_reader *reader, mien_writer *writer,
+                           mien_run_summary *summary, mien_error *error) {
   progress shown = {.start = cli_now(), .reader = reader};
   shown.shown = shown.start;
-  mien_writer *writer = NULL;
-  mien_run_summary summary = {0};
-  mien_status status = mien_writer_create(model, &run->rows, run->output, &cli_cancelled, &writer, error);
-  if (status == MIEN_OK) {
-    if (!run->quiet && isatty(STDERR_FILENO)) {
-      run->run.progress = show_progress;
-      run->run.progress_user = &shown;
-    }
-    status = mien_run(model, reader, writer, &run->run, &summary, error);
-    clear_progress(&shown);
+  if (!run->quiet && isatty(STDERR_FILENO)) {
+    run->run.progress = show_progress;
+    run->run.progress_user = &shown;
   }
-  mien_writer_destroy(writer);
-  if (status == MIEN_OK && !run->quiet) print_summary(reader, run, &summary, cli_now() - shown.start);
+  mien_status status = mien_run(model, reader, writer, &run->run, summary, error);
+  clear_progress(&shown);
+  if (status == MIEN_OK && !run->quiet) print_summary(reader, run, summary, cli_now() - shown.start);
   return status;
 }
 
 int cli_run_all(cli_run *run, mien_model *model, const mien_inputs *inputs, mien_reader *reader) {
   mien_error error;
   mien_status status = MIEN_OK;
+  mien_writer *writer = NULL;
+  mien_run_summary summary = {0};
   run->run.cancel = &cli_cancelled;
   run->rows.inputs = inputs;
-  if (!reader) status = open_reader(run, model, inputs, &reader, &error);
-  if (status == MIEN_OK) status = run_reader(run, model, reader, &error);
+#ifndef __EMSCRIPTEN__
+  if (run->parts.option) return cli_run_in_parts(run, model, inputs);
+#endif
+  if (!reader) status = cli_run_open_reader(run, model, inputs, NULL, &reader, &error);
+  if (status == MIEN_OK) status = mien_writer_create(model, &run->rows, run->output, &cli_cancelled, &writer, &error);
+  if (status == MIEN_OK) status = cli_run_reader(run, model, reader, writer, &summary, &error);
+  mien_writer_destroy(writer);
   if (reader) reader->destroy(reader);
   return status == MIEN_OK ? MIEN_OK : cli_report(run->command, &error);
 }

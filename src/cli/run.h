@@ -6,6 +6,22 @@
 #include "cli/cli.h"
 #include "corpus/pipeline.h"
 
+enum { CLI_MAX_SHARDS = 100000 };
+
+/* Which of how many, from 1; none of 0 is the whole run. */
+typedef struct cli_shard {
+  unsigned index, count;
+} cli_shard;
+
+/* An output in parts. */
+typedef struct cli_parts {
+  int option; /* that asks for it; 0: none does */
+  uint64_t rows;
+  cli_shard shard;
+  bool by_files, resumes;
+  char folder[CLI_PATH_CHARS]; /* without slashes at its end */
+} cli_parts;
+
 typedef struct cli_run {
   const char *command;
   cli_model model;
@@ -13,12 +29,13 @@ typedef struct cli_run {
   mien_text_options texts;
   mien_row_options rows;
   mien_run_options run;
+  cli_parts parts;
   const char *output; /* NULL: stdout */
   char *const *inputs;
   size_t n_inputs;
   char **keep;     /* [rows.n_keep] the names that --keep lists */
   int text_option; /* an option that is for texts only, when one was given; else 0 */
-  uint32_t seen;   /* options that were given, one bit each */
+  uint64_t seen;   /* options that were given, one bit each */
   bool quiet, help, has_format;
 } cli_run;
 
@@ -38,6 +55,10 @@ enum {
   CLI_MAX_TOKENS,
   CLI_ON_BAD_ROW,
   CLI_MAX_BAD_ROWS,
+  CLI_PART_ROWS,
+  CLI_SHARD,
+  CLI_SHARD_BY,
+  CLI_RESUME,
   CLI_THREADS,
   CLI_DEVICE,
   CLI_HELP,
@@ -59,14 +80,19 @@ enum {
   {"max-tokens", required_argument, NULL, CLI_MAX_TOKENS},         \
   {"on-bad-row", required_argument, NULL, CLI_ON_BAD_ROW},         \
   {"max-bad-rows", required_argument, NULL, CLI_MAX_BAD_ROWS},     \
+  {"part-rows", required_argument, NULL, CLI_PART_ROWS},           \
+  {"shard", required_argument, NULL, CLI_SHARD},                   \
+  {"shard-by", required_argument, NULL, CLI_SHARD_BY},             \
+  {"resume", no_argument, NULL, CLI_RESUME},                       \
   {"threads", required_argument, NULL, CLI_THREADS},               \
   {"help", no_argument, NULL, CLI_HELP}
 /* Of those that run a model, and not its tokenizer alone. */
 #define CLI_DEVICE_OPTION {"device", required_argument, NULL, CLI_DEVICE}
 /* clang-format on */
 
-/* The lines of --help on inputs of text, on fields that are kept, on the device, and on the run. */
-extern const char cli_formats_help[], cli_fields_help[], cli_kept_help[], cli_device_help[], cli_run_help[];
+/* The lines of --help on inputs of text, on fields that are kept, on parts, on the device, and on the run. */
+extern const char cli_formats_help[], cli_fields_help[], cli_kept_help[], cli_parts_help[], cli_device_help[],
+    cli_run_help[];
 
 /* A name of an output format. */
 typedef struct cli_format {
@@ -129,5 +155,16 @@ int cli_run_encoder(cli_run *run);
 /* Takes `inputs`, or the rows of `reader` where it is not NULL, through the model to the output, with progress and
  * summary. The reader is destroyed. Returns the exit code. */
 int cli_run_all(cli_run *run, mien_model *model, const mien_inputs *inputs, mien_reader *reader);
+
+/* Makes the reader of `inputs`, of all rows or of a range. */
+MIEN_MUST_USE mien_status cli_run_open_reader(cli_run *run, const mien_model *model, const mien_inputs *inputs,
+                                              const mien_row_range *range, mien_reader **reader, mien_error *error);
+
+/* Takes the reader's rows through the model into `writer` with progress and, on success, summary. */
+MIEN_MUST_USE mien_status cli_run_reader(cli_run *run, mien_model *model, mien_reader *reader, mien_writer *writer,
+                                         mien_run_summary *summary, mien_error *error);
+
+/* The run of an output in parts: a folder with a manifest. Returns the exit code. */
+int cli_run_in_parts(cli_run *run, mien_model *model, const mien_inputs *inputs);
 
 #endif

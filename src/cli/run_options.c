@@ -33,6 +33,17 @@ const char cli_kept_help[] =
     "                        all: those of each row but text and id, in jsonl output. One that is called as something\n"
     "                        of the output's own (row, file, id, labels, scores, ...) gets input_ before its name\n";
 
+#ifdef __EMSCRIPTEN__
+const char cli_parts_help[] = "";
+#else
+const char cli_parts_help[] =
+    "  --part-rows N         writes a folder instead of a file, with parts of N rows and a manifest that lists those\n"
+    "                        that are done. Default with the options below: 100000. 'mien merge' makes one file of it\n"
+    "  --resume              goes on with a folder's run that was interrupted, or begins it\n"
+    "  --shard I/N           does the I-th of N shares of the rows, from 1; all may share a folder\n"
+    "  --shard-by rows|files shares are ranges of rows, or of whole files with about as many bytes. Default: rows\n";
+#endif
+
 const char cli_run_help[] =
     "  --on-bad-row mark|fail\n"
     "                        rows without a text, or not finite: mark them and go on, or stop at the first with exit\n"
@@ -46,7 +57,7 @@ const char cli_run_help[] =
 
 /* ---- Values ------------------------------------------------------------------------------------------------------ */
 
-static uint32_t bit_of(int opt) { return 1u << (opt == CLI_OUTPUT ? 0 : opt - CLI_INPUT_FORMAT + 1); }
+static uint64_t bit_of(int opt) { return UINT64_C(1) << (opt == CLI_OUTPUT ? 0 : opt - CLI_INPUT_FORMAT + 1); }
 
 int cli_run_once(cli_run *run, int opt, const char *name) {
   if (cli_run_has(run, opt)) return cli_usage(run->command, "option '%s' is given twice", name);
@@ -106,10 +117,11 @@ static int set_output(cli_run *run, const char *value) {
 }
 
 static int set_input_format(cli_run *run, const char *value) {
-  static const char *const names[] = {"text", "jsonl", "csv", "tsv", "npy", "f32"};
   static const mien_input_format formats[] = {MIEN_INPUT_TEXT, MIEN_INPUT_JSONL, MIEN_INPUT_CSV,
                                               MIEN_INPUT_TSV,  MIEN_INPUT_NPY,   MIEN_INPUT_F32};
+  const char *names[sizeof formats / sizeof *formats];
   int choice = 0;
+  for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) names[i] = mien_input_format_name(formats[i]);
   /* A command that makes embeddings or tokens reads texts. */
   int code =
       cli_choose(run->command, "--input-format", value, names, run->rows.content == MIEN_ROWS_LABELS ? 6 : 4, &choice);
@@ -181,6 +193,35 @@ static int set_text_option(cli_run *run, int opt, const char *value) {
   return MIEN_OK;
 }
 
+static int set_shard(cli_run *run, const char *value) {
+  uint64_t index = 0, count = 0;
+  char text[16];
+  const char *slash = strchr(value, '/');
+  const size_t length = slash ? (size_t)(slash - value) : sizeof text;
+  if (length < sizeof text && snprintf(text, sizeof text, "%.*s", (int)length, value) > 0 &&
+      cli_parse_uint(slash + 1, 1, CLI_MAX_SHARDS, &count) && cli_parse_uint(text, 1, count, &index)) {
+    run->parts.shard = (cli_shard){(unsigned)index, (unsigned)count};
+    return MIEN_OK;
+  }
+  return cli_usage(run->command, "option '--shard': expected I/N with I from 1 to N and N to %d, found '%s'",
+                   CLI_MAX_SHARDS, value);
+}
+
+static int set_part_option(cli_run *run, int opt, const char *value) {
+  static const char *const by[] = {"rows", "files"};
+  int choice = 0, code = MIEN_OK;
+  if (!run->parts.option || opt != CLI_SHARD_BY) run->parts.option = opt;
+  switch (opt) {
+  case CLI_PART_ROWS: return cli_number(run->command, "--part-rows", value, 1, UINT32_MAX, &run->parts.rows);
+  case CLI_SHARD: return set_shard(run, value);
+  case CLI_SHARD_BY:
+    code = cli_choose(run->command, "--shard-by", value, by, 2, &choice);
+    run->parts.by_files = choice == 1;
+    return code;
+  default: run->parts.resumes = true; return code;
+  }
+}
+
 static int set_run_option(cli_run *run, int opt, const char *value) {
   static const char *const on_bad_row[] = {"mark", "fail"};
   uint64_t found = 0;
@@ -223,6 +264,10 @@ int cli_run_option(cli_run *run, int opt, const char *value, const cli_format *f
   case CLI_ON_BAD_ROW:
   case CLI_MAX_BAD_ROWS:
   case CLI_THREADS: return set_run_option(run, opt, value);
+  case CLI_PART_ROWS:
+  case CLI_SHARD:
+  case CLI_SHARD_BY:
+  case CLI_RESUME: return set_part_option(run, opt, value);
   default: break;
   }
   return set_text_option(run, opt, value);
@@ -232,6 +277,27 @@ int cli_run_option(cli_run *run, int opt, const char *value, const cli_format *f
 
 void cli_run_init(cli_run *run, const char *command) {
   *run = (cli_run){.command = command, .run.max_bad = UINT64_MAX};
+}
+
+static int check_parts(cli_run *run) {
+  enum { USUAL_ROWS = 100000 };
+  cli_parts *parts = &run->parts;
+  if (!parts->option) return MIEN_OK;
+  const char *name = cli_run_name(parts->option);
+#ifdef __EMSCRIPTEN__
+  return cli_usage(run->command, "option '%s' is not in mien-wasm: the native mien has it", name);
+#endif
+  if (run->n_inputs == 0) return cli_usage(run->command, "option '%s' is for INPUTs", name);
+  if (!run->output) return cli_usage(run->command, "option '%s' needs a folder to write: use -o FOLDER", name);
+  if (cli_run_has(run, CLI_SHARD_BY) && !cli_run_has(run, CLI_SHARD))
+    return cli_usage(run->command, "option '--shard-by' is for '--shard'");
+  if (!parts->rows) parts->rows = USUAL_ROWS;
+  size_t length = strlen(run->output);
+  while (length > 1 && run->output[length - 1] == '/') length--;
+  if (snprintf(parts->folder, sizeof parts->folder, "%.*s", (int)length, run->output) >= (int)sizeof parts->folder)
+    return cli_usage(run->command, "%s: the path is too long", run->output);
+  run->output = parts->folder;
+  return MIEN_OK;
 }
 
 int cli_run_finish_options(cli_run *run, int argc, char **argv) {
@@ -247,6 +313,8 @@ int cli_run_finish_options(cli_run *run, int argc, char **argv) {
   run->rows.has_id = run->texts.id_field || run->texts.id_column;
   if (run->run.fail_on_bad && cli_run_has(run, CLI_MAX_BAD_ROWS))
     return cli_usage(run->command, "options '--on-bad-row fail' and '--max-bad-rows' exclude each other");
+  const int code = check_parts(run);
+  if (code != MIEN_OK) return code;
   return run->run.device == MIEN_DEVICE_CUDA ? cli_device_find_libraries(run->command) : MIEN_OK;
 }
 

@@ -37,8 +37,8 @@ static int help(void) {
          "stands\n"
          "                        behind the row where there are several inputs, then id and kept fields\n"
          "%s\n"
-         "Run:\n%s",
-         cli_kept_help, cli_run_help);
+         "Run:\n%s%s",
+         cli_kept_help, cli_parts_help, cli_run_help);
   return cli_flush_stdout();
 }
 

@@ -29,7 +29,7 @@ static int copy_labels(const mien_label_set *from, mien_label_set *to) {
 static int hash_file(const char *path, char hash[CLI_HASH_CHARS]) {
   mien_error error;
   if (!path || strcmp(path, "-") == 0) return MIEN_OK;
-  return train_report(cli_hash_file(path, hash, &error), &error);
+  return train_report(cli_hash_file(path, &cli_cancelled, hash, &error), &error);
 }
 
 static int read_examples(train *t, train_part *part) {

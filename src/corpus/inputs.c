@@ -56,6 +56,13 @@ unsigned mien_input_kind(mien_input_format format) {
   return format == MIEN_INPUT_NPY || format == MIEN_INPUT_F32 ? MIEN_INPUT_EMBEDDINGS : MIEN_INPUT_TEXTS;
 }
 
+const char *mien_input_format_name(mien_input_format format) {
+  static const char *const names[] = {
+      [MIEN_INPUT_NPY] = "npy",     [MIEN_INPUT_F32] = "f32", [MIEN_INPUT_TEXT] = "text",
+      [MIEN_INPUT_JSONL] = "jsonl", [MIEN_INPUT_CSV] = "csv", [MIEN_INPUT_TSV] = "tsv"};
+  return names[format];
+}
+
 /* The endings of what a run can read, for messages. */
 static const char *endings_of(unsigned kinds) {
   if (kinds == MIEN_INPUT_EMBEDDINGS) return ".npy or .f32";

@@ -44,6 +44,9 @@ void mien_inputs_free(mien_inputs *inputs);
 /* MIEN_INPUT_EMBEDDINGS or MIEN_INPUT_TEXTS. */
 unsigned mien_input_kind(mien_input_format format);
 
+/* What --input-format calls it: "jsonl"; static. Not for BY_ENDING. */
+const char *mien_input_format_name(mien_input_format format);
+
 /* How a path is called in messages: itself, or "stdin" for "-". */
 const char *mien_input_name(const char *path);
 
