@@ -25,6 +25,7 @@ static const struct command {
     {"embed", cli_embed, "make embeddings of texts"},
     {"tokenize", cli_tokenize, "make token ids of texts"},
 #ifdef __EMSCRIPTEN__ /* it starts no processes, and measures no machine */
+    {"merge", left_out, NULL},
     {"pull", left_out, NULL},
     {"train", left_out, NULL},
     {"evaluate", left_out, NULL},
@@ -33,6 +34,7 @@ static const struct command {
     {"clean", left_out, NULL},
     {"bench", left_out, NULL},
 #else
+    {"merge", cli_merge, "make one file of an output in parts"},
     {"pull", cli_pull, "fetch an encoder into the user's cache"},
 #endif
     {"pack", cli_pack, "write a whole model into one file"},

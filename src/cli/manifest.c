@@ -36,6 +36,11 @@ void cli_part_name(cli_shard shard, uint64_t part, const char *ending, char out[
   cli_shard_name(shard, name, out);
 }
 
+mien_row_content cli_content_of(const char *command) {
+  if (strcmp(command, "label") == 0) return MIEN_ROWS_LABELS;
+  return strcmp(command, "tokenize") == 0 ? MIEN_ROWS_TOKENS : MIEN_ROWS_EMBEDDINGS;
+}
+
 const char *cli_counted(mien_row_content content) {
   return content == MIEN_ROWS_LABELS ? "labels" : content == MIEN_ROWS_TOKENS ? "tokens" : NULL;
 }
@@ -175,10 +180,7 @@ static bool take_header(cli_manifest *manifest, const json_t *line, bool reads_c
   const char *command = json_string_value(json_object_get(line, "command"));
   if (json_integer_value(json_object_get(line, "manifest")) != CLI_MANIFEST_VERSION || !command) return false;
   if (!reads_counted) return true;
-  const mien_row_content content = strcmp(command, "label") == 0      ? MIEN_ROWS_LABELS
-                                   : strcmp(command, "tokenize") == 0 ? MIEN_ROWS_TOKENS
-                                                                      : MIEN_ROWS_EMBEDDINGS;
-  manifest->counted = cli_counted(content);
+  manifest->counted = cli_counted(cli_content_of(command));
   return true;
 }
 

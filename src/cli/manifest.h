@@ -49,6 +49,9 @@ typedef struct cli_manifest {
   bool is_done;
 } cli_manifest;
 
+/* What a command that writes parts makes of rows. */
+mien_row_content cli_content_of(const char *command);
+
 /* What parts of a content count, for manifest->counted. */
 const char *cli_counted(mien_row_content content);
 

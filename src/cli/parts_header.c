@@ -19,6 +19,12 @@ static json_t *count_or_null(uint64_t count) {
   return count == MIEN_ROWS_UNKNOWN ? json_null() : json_integer((json_int_t)count);
 }
 
+/* The shortest decimal that is the float32: nine digits show it. */
+static json_t *show_float(float value) {
+  char text[MIEN_NUMBER_CHARS];
+  return json_loadb(text, mien_format_float(text, value), JSON_DECODE_ANY, NULL);
+}
+
 /* ---- The inputs -------------------------------------------------------------------------------------------------- */
 
 static json_t *list_inputs(cli_json *to, const mien_inputs *inputs, const cli_survey *survey) {
@@ -73,9 +79,18 @@ static mien_status add_model(cli_json *to, json_t *header, cli_run *run, const m
   cli_json_set(to, hashes, "head", text_or_null(has_head ? head : NULL));
   cli_json_set(to, header, "model", hashes);
   for (size_t i = 0; has_head && i < mien_model_label_count(model); i++)
-    cli_json_set(to, thresholds, mien_model_label_name(model, i), json_real(mien_model_threshold(model, i)));
+    cli_json_set(to, thresholds, mien_model_label_name(model, i), show_float(mien_model_threshold(model, i)));
   cli_json_set(to, header, "thresholds", thresholds);
   return status;
+}
+
+/* Numbers of a row of an array. */
+static json_t *count_columns(const cli_run *run, const mien_model *model) {
+  if (!mien_output_is_array(run->rows.format)) return json_null();
+  const size_t n = run->rows.content == MIEN_ROWS_EMBEDDINGS ? mien_model_dim(model)
+                   : run->rows.format == MIEN_OUTPUT_NPY     ? mien_model_label_count(model)
+                                                             : mien_model_words(model);
+  return json_integer((json_int_t)n);
 }
 
 /* ---- Settings ---------------------------------------------------------------------------------------------------- */
@@ -120,6 +135,7 @@ static mien_status add_settings(cli_json *to, json_t *header, const cli_run *run
                             : has_texts                       ? mien_model_max_tokens(model)
                                                               : 0;
   cli_json_set(to, settings, "output_format", json_string(ending + 1));
+  cli_json_set(to, settings, "columns", count_columns(run, model));
   cli_json_set(to, settings, "scores", json_string(rows->all_scores ? "all" : "labels"));
   cli_json_set(to, settings, "top_k", json_integer((json_int_t)rows->top_k));
   cli_json_set(to, settings, "min_labels", json_integer(rows->min_one_label));
@@ -162,7 +178,6 @@ mien_status cli_parts_header(cli_run *run, mien_model *model, const mien_inputs 
   mien_status status = add_model(&to, header, run, model, has_texts, error);
   if (status == MIEN_OK) status = add_settings(&to, header, run, model, has_texts, ending, error);
   cli_json_set(&to, header, "inputs", list_inputs(&to, inputs, survey));
-  /* Nine digits tell any two float32 apart, as thresholds are. */
   *text = status == MIEN_OK && !to.failed ? json_dumps(header, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
   json_decref(header);
   if (status == MIEN_OK && !*text) return mien_fail_memory(error, "manifest", inputs->count * CLI_HASH_CHARS);
