@@ -478,6 +478,25 @@ class Parts(unittest.TestCase):
             self.assertIn(f"out.npy/manifest.jsonl{message}", self.do(*run, "--resume", code=3))
             self.assertIn(f"out.npy/manifest.jsonl{message}", self.do("merge", "out.npy", "-o", "m.npy", code=3))
 
+    def test_no_damage_to_a_manifest_is_more_than_an_error(self):
+        self.write_rows("rows.npy", 60)
+        self.do(*LABEL, "rows.npy", "-o", "out.bits", "--part-rows", "20")
+        self.do("merge", "out.bits", "-o", "expected.bits", "-q")
+        whole = self.bytes_of("out.bits", "manifest.jsonl")
+        refused = 0
+        for _ in range(200):
+            data = bytearray(whole)
+            for _ in range(self.random.choice((1, 1, 2, 8))):
+                at, n = self.random.randrange(len(data)), self.random.randrange(4)
+                data[at : at + n] = self.random.choice((b"", b"9", b"-", b"\0", b'"', b"\n", b"[]", b"99999999999999"))
+            self.write("out.bits/manifest.jsonl", bytes(data))
+            done = self.run_mien("merge", "out.bits", "-o", "merged.bits", "-q")
+            self.assertIn(done.returncode, (0, 3), (bytes(data), done.stderr))
+            if done.returncode == 0:
+                self.assertEqual(self.bytes_of("merged.bits"), self.bytes_of("expected.bits"), bytes(data))
+            refused += done.returncode == 3
+        self.assertGreater(refused, 100)
+
     def test_a_merge_wants_all_of_one_run(self):
         self.write_rows("rows.npy", 100)
         self.assertIn("expected a folder of parts with a manifest", self.do("merge", "folder", code=3))
