@@ -175,19 +175,33 @@ static json_t *show(const surveyor *s) {
   return NULL;
 }
 
+/*
+ * Under a name of its own first, the same in each run: what a killed run leaves is the next one's to write over, and
+ * processes that no lock keeps apart write the same bytes.
+ */
+static mien_status replace_file(const char *folder, const char *path, const char *text, mien_error *error) {
+  char name[CLI_PATH_CHARS];
+  if (snprintf(name, sizeof name, "%s/.inputs.new", folder) >= (int)sizeof name)
+    return mien_fail(error, MIEN_ARGUMENT, "%s: the path is too long", folder);
+  const mien_new_file file = {.fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0666)};
+  if (file.fd < 0) return mien_fail(error, MIEN_RESOURCE, "%s: cannot be created: %s", name, strerror(errno));
+  const size_t size = strlen(text);
+  mien_status status = mien_new_file_write(&file, text, size, path, error);
+  if (status == MIEN_OK && ftruncate(file.fd, (off_t)size) != 0)
+    status = mien_fail(error, MIEN_RESOURCE, "%s: cannot be written: %s", name, strerror(errno));
+  if (status == MIEN_OK) status = mien_new_file_sync(&file, path, error);
+  close(file.fd);
+  if (status == MIEN_OK) status = cli_rename(name, path, error);
+  if (status != MIEN_OK) unlink(name);
+  return status == MIEN_OK ? cli_sync(folder, error) : status;
+}
+
 static mien_status write_json(const surveyor *s, const char *path, const char *folder, mien_error *error) {
   json_t *all = show(s);
   char *text = all ? json_dumps(all, JSON_INDENT(1)) : NULL;
   json_decref(all);
   if (!text) return mien_fail_memory(error, path, s->inputs->count * sizeof *s->survey->files);
-  mien_new_file file = {.fd = -1};
-  mien_status status = mien_new_file_open(path, &file, error);
-  if (status == MIEN_OK) status = mien_new_file_write(&file, text, strlen(text), path, error);
-  if (status == MIEN_OK) status = mien_new_file_write(&file, "\n", 1, path, error);
-  if (status == MIEN_OK) status = mien_new_file_sync(&file, path, error);
-  if (status == MIEN_OK) status = mien_new_file_publish(&file, path, error);
-  if (status == MIEN_OK) status = cli_sync(folder, error);
-  mien_new_file_discard(&file);
+  mien_status status = replace_file(folder, path, text, error);
   free(text);
   return status;
 }
