@@ -55,6 +55,16 @@ void mien_block_free(mien_block *block) {
   mien_buffer_free(&block->text);
 }
 
+static void trim(mien_buffer *buffer, size_t most_bytes) {
+  if (buffer->capacity > most_bytes) mien_buffer_free(buffer);
+}
+
+void mien_block_trim(mien_block *block, size_t most_bytes) {
+  trim(&block->chunk.raw, most_bytes);
+  trim(&block->chunk.unescaped, most_bytes);
+  trim(&block->text, most_bytes);
+}
+
 /* ---- Running ----------------------------------------------------------------------------------------------------- */
 
 /* Puts the good texts side by side; returns how many. */

@@ -32,6 +32,9 @@ MIEN_MUST_USE mien_status mien_block_init(mien_block *block, const mien_reader *
                                           mien_row_content content, bool with_scores, mien_error *error);
 void mien_block_free(mien_block *block);
 
+/* Frees buffers of more than `most_bytes`, which one long row has made: the next chunk's get what they need. */
+void mien_block_trim(mien_block *block, size_t most_bytes);
+
 /* Runs the model over a filled chunk. A row without a text is as one that is not finite: no labels, NaN. */
 MIEN_MUST_USE mien_status mien_block_run(mien_block *block, mien_session *session, mien_error *error);
 

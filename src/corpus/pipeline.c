@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The run: workers claim chunks, label and format them side by side, and write in row order. */
+/* The run: workers claim chunks, label and format them side by side, and write them in row order. */
 #include "corpus/pipeline.h"
 
 #include <inttypes.h>
@@ -27,40 +27,64 @@ size_t mien_text_chunk_rows(const mien_chunk_limits *limits, size_t result_bytes
   return rows < FEWEST_ROWS ? FEWEST_ROWS : rows;
 }
 
-typedef struct run run;
-
-typedef struct worker {
-  mien_session *session;
+/* A chunk on its way: claimed, labelled and formatted by a worker, written when its turn comes by whoever is there. */
+typedef struct parcel {
   mien_block block;
-  uint64_t sequence;   /* the chunk's number: 0, 1, 2, … in row order */
-  pthread_cond_t turn; /* signalled when a chunk of this slot's number may be written */
-} worker;
+  uint64_t sequence;  /* its number: 0, 1, 2, … in row order */
+  mien_status status; /* of its claim or its work; told when its turn comes */
+  mien_error error;
+  struct parcel *next; /* of the free ones */
+} parcel;
 
-/*
- * A worker holds one chunk at a time, so the numbers claimed and not yet written are at most `threads`, one behind
- * the other: number mod threads is a slot of its own for each, and only the next writer needs to be woken.
- */
-struct run {
+typedef struct run {
   mien_reader *reader;
   mien_writer *writer;
   const mien_run_options *options;
   unsigned threads;
   unsigned n_devices; /* that workers take in turn */
+  size_t n_parcels;
+  size_t most_buffer_bytes; /* that a free parcel's buffers keep */
 
   pthread_mutex_t claim_lock; /* of the reader and these */
   uint64_t next_claim;
   uint64_t next_row; /* behind what was claimed */
-  bool claims_end;
+  bool claims_end, is_finished_early;
 
-  pthread_mutex_t turn_lock; /* of these; the summary and the writer belong to the worker whose turn it is */
+  pthread_mutex_t lock; /* of these */
+  pthread_cond_t room;  /* a parcel is free or the run has failed: for the worker that has the claim lock */
+  parcel *free;         /* the last one first: its memory is most likely still in a cache */
+  parcel **ready;       /* [n_parcels] those that wait for their turn, by their number mod n_parcels */
   uint64_t next_turn;
+  bool is_writing; /* by the worker that the writer and the summary belong to */
   bool failed;
 
   mien_status status;
   mien_error error;
   mien_run_summary summary;
-  worker workers[]; /* [threads] */
-};
+  parcel *parcels;          /* [n_parcels] */
+  mien_session *sessions[]; /* [threads] a worker's */
+} run;
+
+/* ---- Parcels ----------------------------------------------------------------------------------------------------- */
+
+static void set_free(run *r, parcel *p) {
+  mien_block_trim(&p->block, r->most_buffer_bytes);
+  pthread_mutex_lock(&r->lock);
+  p->next = r->free;
+  r->free = p;
+  pthread_cond_signal(&r->room);
+  pthread_mutex_unlock(&r->lock);
+}
+
+/* A free parcel, waited for where all are on their way; NULL when the run has failed. */
+static parcel *take_free(run *r) {
+  pthread_mutex_lock(&r->lock);
+  while (!r->free && !r->failed) pthread_cond_wait(&r->room, &r->lock);
+  parcel *p = r->failed ? NULL : r->free;
+  if (p) r->free = p->next;
+  pthread_mutex_unlock(&r->lock);
+  return p;
+}
 
 /* Whether what was claimed are whole parts, and no more are wanted. */
 static bool is_finished_early(const run *r) {
@@ -69,61 +93,32 @@ static bool is_finished_early(const run *r) {
          (r->next_row - range->first) % range->part_rows == 0;
 }
 
-/* A failure to claim has its number too: what was claimed before it is written first. */
-static mien_status claim(run *r, worker *w, bool *end, mien_error *error) {
+/* A chunk with its number, or a failure to claim one, which has its number too: what was claimed before it is written
+ * first. NULL: there are no more. */
+static parcel *claim(run *r) {
   pthread_mutex_lock(&r->claim_lock);
-  if (!r->claims_end && is_finished_early(r)) r->claims_end = r->summary.is_finished_early = true;
-  *end = r->claims_end;
-  mien_status status = MIEN_OK;
-  if (!*end) {
-    w->sequence = r->next_claim;
-    status = mien_is_cancelled(r->options->cancel) ? mien_fail(error, MIEN_CANCELLED, "interrupted")
-                                                   : r->reader->claim(r->reader, &w->block.chunk, error);
-    *end = status == MIEN_OK && w->block.chunk.n_rows == 0;
-    r->claims_end = *end || status != MIEN_OK;
-    if (!*end) r->next_claim++;
-    if (status == MIEN_OK && !*end) r->next_row = w->block.chunk.first_row + w->block.chunk.n_rows;
+  if (!r->claims_end && is_finished_early(r)) r->claims_end = r->is_finished_early = true;
+  parcel *p = r->claims_end ? NULL : take_free(r);
+  bool is_end = !p;
+  if (p) {
+    p->status = mien_is_cancelled(r->options->cancel) ? mien_fail(&p->error, MIEN_CANCELLED, "interrupted")
+                                                      : r->reader->claim(r->reader, &p->block.chunk, &p->error);
+    is_end = p->status == MIEN_OK && p->block.chunk.n_rows == 0;
+    if (!is_end) p->sequence = r->next_claim++;
+    if (!is_end && p->status == MIEN_OK) r->next_row = p->block.chunk.first_row + p->block.chunk.n_rows;
+    r->claims_end = is_end || p->status != MIEN_OK;
   }
   pthread_mutex_unlock(&r->claim_lock);
-  return status;
+  if (p && is_end) set_free(r, p);
+  return is_end ? NULL : p;
 }
 
-static void stop_claims(run *r) {
-  pthread_mutex_lock(&r->claim_lock);
-  r->claims_end = true;
-  pthread_mutex_unlock(&r->claim_lock);
-}
+/* ---- Work -------------------------------------------------------------------------------------------------------- */
 
-/* False when the run has failed before this chunk. */
-static bool wait_for_turn(run *r, const worker *w) {
-  pthread_mutex_lock(&r->turn_lock);
-  while (r->next_turn != w->sequence && !r->failed)
-    pthread_cond_wait(&r->workers[w->sequence % r->threads].turn, &r->turn_lock);
-  bool mine = !r->failed;
-  pthread_mutex_unlock(&r->turn_lock);
-  return mine;
-}
-
-static void end_turn(run *r, const worker *w, mien_status status, const mien_error *error) {
-  if (status != MIEN_OK) stop_claims(r);
-  pthread_mutex_lock(&r->turn_lock);
-  r->next_turn = w->sequence + 1;
-  if (status != MIEN_OK) {
-    r->failed = true;
-    r->status = status;
-    r->error = *error;
-    for (unsigned i = 0; i < r->threads; i++) pthread_cond_broadcast(&r->workers[i].turn);
-  } else {
-    pthread_cond_signal(&r->workers[r->next_turn % r->threads].turn);
-  }
-  pthread_mutex_unlock(&r->turn_lock);
-}
-
-static mien_status label(run *r, worker *w, mien_error *error) {
-  mien_block *block = &w->block;
+static mien_status label(run *r, mien_session *session, mien_block *block, mien_error *error) {
   mien_status status = r->reader->fill(r->reader, &block->chunk, error);
   if (status != MIEN_OK) return status;
-  status = mien_block_run(block, w->session, error);
+  status = mien_block_run(block, session, error);
   if (status == MIEN_CANCELLED) return mien_fail(error, MIEN_CANCELLED, "interrupted");
   if (status != MIEN_OK) return status;
   return mien_row_format_run(mien_writer_rows(r->writer), block, error);
@@ -160,44 +155,72 @@ static mien_status check_bad_rows(run *r, const mien_block *block, mien_error *e
   return mien_fail(error, MIEN_INTERNAL, "bad rows were counted but not marked");
 }
 
-static mien_status write_block(run *r, const worker *w, mien_error *error) {
+static mien_status write_block(run *r, const mien_block *block, mien_error *error) {
   if (mien_is_cancelled(r->options->cancel)) return mien_fail(error, MIEN_CANCELLED, "interrupted");
-  mien_status status = check_bad_rows(r, &w->block, error);
-  if (status == MIEN_OK) status = mien_writer_write(r->writer, &w->block, error);
+  mien_status status = check_bad_rows(r, block, error);
+  if (status == MIEN_OK) status = mien_writer_write(r->writer, block, error);
   if (status != MIEN_OK) return status;
-  r->summary.n_rows += w->block.chunk.n_rows;
-  r->summary.n_labels += w->block.n_labels;
-  r->summary.n_tokens += w->block.n_tokens;
-  r->summary.n_truncated += w->block.results.n_truncated;
-  r->summary.n_bytes += w->block.chunk.n_bytes;
+  r->summary.n_rows += block->chunk.n_rows;
+  r->summary.n_labels += block->n_labels;
+  r->summary.n_tokens += block->n_tokens;
+  r->summary.n_truncated += block->results.n_truncated;
+  r->summary.n_bytes += block->chunk.n_bytes;
   if (r->options->progress) r->options->progress(r->options->progress_user, &r->summary);
   return MIEN_OK;
 }
 
-static void work(void *user, unsigned index) {
-  run *r = user;
-  worker *w = &r->workers[index];
-  for (;;) {
-    mien_error error = {0};
-    bool end;
-    mien_status status = claim(r, w, &end, &error);
-    if (end) return;
-    if (status == MIEN_OK) status = label(r, w, &error);
-    if (!wait_for_turn(r, w)) return;
-    if (status == MIEN_OK) status = write_block(r, w, &error);
-    end_turn(r, w, status, &error);
-    if (status != MIEN_OK) return;
+/* The parcel whose turn it is, for the one worker that writes; NULL when it is not ready, or the run has failed: then
+ * nobody writes any more. */
+static parcel *take_ready(run *r) {
+  parcel **next = &r->ready[r->next_turn % r->n_parcels], *p = r->failed ? NULL : *next;
+  r->is_writing = p != NULL;
+  if (!p) return NULL;
+  *next = NULL;
+  r->next_turn++;
+  return p;
+}
+
+/* Puts the parcel where its turn will find it, and writes all that are ready unless another worker is at it. No lock is
+ * held meanwhile: the others go on. */
+static void deliver(run *r, parcel *p) {
+  pthread_mutex_lock(&r->lock);
+  r->ready[p->sequence % r->n_parcels] = p;
+  p = r->is_writing ? NULL : take_ready(r);
+  pthread_mutex_unlock(&r->lock);
+  while (p) {
+    if (p->status == MIEN_OK) p->status = write_block(r, &p->block, &p->error);
+    pthread_mutex_lock(&r->lock);
+    if (p->status != MIEN_OK) {
+      r->failed = true;
+      r->status = p->status;
+      r->error = p->error;
+    }
+    pthread_mutex_unlock(&r->lock);
+    set_free(r, p);
+    pthread_mutex_lock(&r->lock);
+    p = take_ready(r);
+    pthread_mutex_unlock(&r->lock);
   }
 }
 
-static void destroy(run *r) {
-  for (unsigned i = 0; i < r->threads; i++) {
-    mien_session_destroy(r->workers[i].session);
-    mien_block_free(&r->workers[i].block);
-    pthread_cond_destroy(&r->workers[i].turn);
+static void work(void *user, unsigned index) {
+  run *r = user;
+  for (parcel *p; (p = claim(r));) {
+    if (p->status == MIEN_OK) p->status = label(r, r->sessions[index], &p->block, &p->error);
+    deliver(r, p);
   }
+}
+
+/* ---- The run ----------------------------------------------------------------------------------------------------- */
+
+static void destroy(run *r) {
+  for (unsigned i = 0; i < r->threads; i++) mien_session_destroy(r->sessions[i]);
+  for (size_t i = 0; r->parcels && i < r->n_parcels; i++) mien_block_free(&r->parcels[i].block);
+  mien_free(r->parcels);
+  mien_free(r->ready);
   pthread_mutex_destroy(&r->claim_lock);
-  pthread_mutex_destroy(&r->turn_lock);
+  pthread_mutex_destroy(&r->lock);
+  pthread_cond_destroy(&r->room);
   mien_free(r);
 }
 
@@ -208,12 +231,28 @@ static uint64_t most_chunks(const mien_reader *reader) {
   return reader->n_bytes / MIEN_LEAST_CHUNK_BYTES + 1;
 }
 
+/*
+ * A worker alone writes each chunk before it claims the next. Of more, one may be long at a chunk while the others go
+ * on: to a few chunks each, as far as memory for them is not much. Chunks of embeddings take about the same time each.
+ */
+static size_t count_parcels(const mien_reader *reader, const mien_chunk_limits *limits, unsigned threads) {
+  enum { SPARE_TEXTS = 3, SPARE_EMBEDDINGS = 1 };
+  static const size_t most_bytes = (size_t)256 << 20;
+  /* What is read, and what is made of it. */
+  const size_t bytes =
+      reader->has_texts ? 2 * (limits->text_bytes + limits->text_result_bytes) : 2 * reader->chunk_bytes;
+  const size_t spare = (size_t)threads * (reader->has_texts ? SPARE_TEXTS : SPARE_EMBEDDINGS);
+  const size_t most = most_bytes / (bytes ? bytes : 1);
+  return threads == 1 ? 1 : threads + (spare < most ? spare : most);
+}
+
 static run *create(mien_reader *reader, mien_writer *writer, const mien_run_options *options, unsigned n_devices,
                    mien_error *error) {
+  const mien_chunk_limits *limits = mien_chunk_limits_of(options->device);
   unsigned threads = options->threads > n_devices ? options->threads : n_devices;
   uint64_t most = most_chunks(reader);
   if (threads > most) threads = (unsigned)most;
-  size_t bytes = sizeof(run) + threads * sizeof(worker);
+  const size_t n_parcels = count_parcels(reader, limits, threads), bytes = sizeof(run) + threads * sizeof(void *);
   run *r = mien_alloc(1, bytes);
   if (!r) {
     (void)mien_fail_memory(error, "workers", bytes);
@@ -225,10 +264,17 @@ static run *create(mien_reader *reader, mien_writer *writer, const mien_run_opti
   r->threads = r->summary.threads = threads;
   r->n_devices = n_devices;
   r->next_row = reader->range ? reader->range->first : 0;
+  r->n_parcels = n_parcels;
+  r->most_buffer_bytes = 4 * limits->text_result_bytes;
+  r->parcels = mien_alloc(n_parcels, sizeof *r->parcels);
+  r->ready = mien_alloc(n_parcels, sizeof *r->ready);
   pthread_mutex_init(&r->claim_lock, NULL);
-  pthread_mutex_init(&r->turn_lock, NULL);
-  for (unsigned i = 0; i < threads; i++) pthread_cond_init(&r->workers[i].turn, NULL);
-  return r;
+  pthread_mutex_init(&r->lock, NULL);
+  pthread_cond_init(&r->room, NULL);
+  if (r->parcels && r->ready) return r;
+  (void)mien_fail_memory(error, "workers", n_parcels * sizeof *r->parcels);
+  destroy(r);
+  return NULL;
 }
 
 /* A session's progress: a chunk of texts can take seconds, too long to wait for its end when the run is cancelled. */
@@ -246,11 +292,11 @@ static mien_status make_session(run *r, unsigned index, mien_model *model, mien_
                                         .progress = is_cancelled,
                                         .progress_user = r,
                                         .ordinal = is_all ? (int32_t)(index % r->n_devices) : r->options->ordinal};
-  return mien_session_create(model, &options, &r->workers[index].session, error);
+  return mien_session_create(model, &options, &r->sessions[index], error);
 }
 
 static void note_device(run *r, const mien_model *model) {
-  const mien_session *session = r->workers[0].session;
+  const mien_session *session = r->sessions[0];
   snprintf(r->summary.isa, sizeof r->summary.isa, "%s",
            r->reader->has_texts ? mien_session_isa(session) : mien_session_head_isa(session));
   r->summary.dtype = r->reader->has_texts ? mien_model_dtype(model) : "f32";
@@ -259,13 +305,14 @@ static void note_device(run *r, const mien_model *model) {
 static mien_status start_workers(run *r, mien_model *model, mien_error *error) {
   const mien_row_format *rows = mien_writer_rows(r->writer);
   const mien_row_content content = rows->options.content;
+  const bool with_scores = mien_row_format_needs_scores(rows);
   mien_status status = MIEN_OK;
-  for (unsigned i = 0; status == MIEN_OK && i < r->threads; i++) {
-    /* Tokens need no more than the model. */
-    if (content != MIEN_ROWS_TOKENS) status = make_session(r, i, model, error);
-    if (status == MIEN_OK)
-      status =
-          mien_block_init(&r->workers[i].block, r->reader, model, content, mien_row_format_needs_scores(rows), error);
+  /* Tokens need no more than the model. */
+  for (unsigned i = 0; status == MIEN_OK && content != MIEN_ROWS_TOKENS && i < r->threads; i++)
+    status = make_session(r, i, model, error);
+  for (size_t i = r->n_parcels; status == MIEN_OK && i-- > 0;) {
+    status = mien_block_init(&r->parcels[i].block, r->reader, model, content, with_scores, error);
+    if (status == MIEN_OK) set_free(r, &r->parcels[i]);
   }
   if (status == MIEN_OK && content != MIEN_ROWS_TOKENS) note_device(r, model);
   return status;
@@ -288,7 +335,8 @@ mien_status mien_run(mien_model *model, mien_reader *reader, mien_writer *writer
   }
   mien_pool_destroy(pool);
   /* A run that is finished early has ended its last part already. */
-  if (status == MIEN_OK && !r->summary.is_finished_early) status = mien_writer_finish(writer, error);
+  if (status == MIEN_OK && !r->is_finished_early) status = mien_writer_finish(writer, error);
+  r->summary.is_finished_early = r->is_finished_early;
   *summary = r->summary;
   destroy(r);
   return status;

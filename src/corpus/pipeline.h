@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The run: workers claim chunks from a reader, run the model over them and format side by side, and write in row order.
- * Memory is that of the workers' blocks whatever the number of rows.
+ * The run: workers claim chunks from a reader, run the model over them and format side by side; whoever has the next
+ * chunk in row order writes it and all behind it that are ready, while the others go on. Memory is that of a few chunks
+ * a worker, whatever the number of rows.
  */
 #ifndef MIEN_CORPUS_PIPELINE_H
 #define MIEN_CORPUS_PIPELINE_H

@@ -164,6 +164,41 @@ START_TEST(bad_rows_stop_the_run_when_they_are_too_many) {
 }
 END_TEST
 
+enum { WORKERS = 2, AHEAD = 2 * WORKERS };
+
+static atomic_int n_claimed;
+
+static mien_status claim_and_count(mien_reader *base, mien_chunk *chunk, mien_error *error_) {
+  mien_status status = claim(base, chunk, error_);
+  if (chunk->n_rows > 0) atomic_fetch_add(&n_claimed, 1);
+  return status;
+}
+
+/* The first chunk takes until the other worker has claimed as many as it may, and a while longer. */
+static mien_status fill_first_last(mien_reader *base, mien_chunk *chunk, mien_error *error_) {
+  enum { PATIENCE = 20000, LONGER = 50 };
+  for (int i = 0; chunk->place == 0 && atomic_load(&n_claimed) < AHEAD && i < PATIENCE; i++) poll(NULL, 0, 1);
+  if (chunk->place == 0) {
+    poll(NULL, 0, LONGER);
+    ck_assert_int_eq(atomic_load(&n_claimed), AHEAD);
+  }
+  return fill(base, chunk, error_);
+}
+
+START_TEST(workers_go_on_behind_a_slow_chunk_and_not_without_end) {
+  setup();
+  atomic_store(&n_claimed, 0);
+  fake_reader reader = make_reader(100);
+  reader.base.claim = claim_and_count;
+  reader.base.fill = fill_first_last;
+  mien_run_options options = {.threads = WORKERS, .max_bad = UINT64_MAX};
+  ck_assert_msg(run(&reader, MIEN_OUTPUT_BITS, &options) == MIEN_OK, "%s", error.message);
+  ck_assert_int_eq(atomic_load(&n_claimed), 100);
+  ck_assert_uint_eq(summary.n_rows, reader.next_row);
+  teardown();
+}
+END_TEST
+
 static atomic_bool cancel;
 
 static void cancel_after_some(void *user, const mien_run_summary *so_far) {
@@ -351,6 +386,7 @@ END_TEST
 
 MIEN_SUITE("pipeline", every_row_is_written_once_and_in_order_by_any_number_of_threads,
            the_first_failure_in_row_order_is_told_and_nothing_is_left, bad_rows_stop_the_run_when_they_are_too_many,
-           a_cancelled_run_leaves_nothing, a_run_without_rows_is_whole, parts_behind_each_other_are_the_whole,
+           workers_go_on_behind_a_slow_chunk_and_not_without_end, a_cancelled_run_leaves_nothing,
+           a_run_without_rows_is_whole, parts_behind_each_other_are_the_whole,
            a_part_of_an_array_has_a_header_and_bad_rows_of_its_own, a_range_without_rows_is_one_part,
            a_run_that_is_to_finish_ends_whole_parts)
