@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "cli/cli.h"
 
@@ -51,11 +52,7 @@ int cli_flush_stdout(void) {
   return MIEN_RESOURCE;
 }
 
-double cli_now(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
+double cli_now(void) { return mien_now(); }
 
 bool cli_exists(const char *path) {
   struct stat info;

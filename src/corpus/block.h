@@ -22,9 +22,10 @@ typedef struct mien_block {
   mien_text *texts;     /* [rows] scratch: the good ones */
   int32_t *ids;         /* [ids_capacity] scratch of a text's tokens */
   size_t ids_capacity;
-  mien_buffer text;  /* what the writer formatted */
-  uint64_t n_labels; /* given to the chunk's rows */
-  uint64_t n_tokens; /* written of them */
+  mien_buffer text;   /* what the writer formatted */
+  uint64_t n_labels;  /* given to the chunk's rows */
+  uint64_t n_tokens;  /* written of them */
+  uint64_t n_encoded; /* tokens that the encoder was given for them */
 } mien_block;
 
 /* Memory for chunks of `reader` and their results; *block starts as zeros and is freed after a failure too. */

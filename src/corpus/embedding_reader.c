@@ -97,6 +97,7 @@ static mien_status claim(mien_reader *base, mien_chunk *chunk, mien_error *error
     if (status != MIEN_OK) return status;
     if (chunk->n_rows > 0) {
       chunk->first_row = reader->next_row;
+      chunk->n_bytes = chunk->n_rows * source->row_bytes;
       reader->next_row += chunk->n_rows;
       return MIEN_OK;
     }

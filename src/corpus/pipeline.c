@@ -3,9 +3,11 @@
 #include "corpus/pipeline.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "corpus/cancel.h"
@@ -36,6 +38,12 @@ typedef struct parcel {
   struct parcel *next; /* of the free ones */
 } parcel;
 
+typedef struct worker {
+  mien_session *session; /* NULL for tokens */
+  mien_stage_times times;
+  double mark; /* when what it does now began */
+} worker;
+
 typedef struct run {
   mien_reader *reader;
   mien_writer *writer;
@@ -61,8 +69,8 @@ typedef struct run {
   mien_status status;
   mien_error error;
   mien_run_summary summary;
-  parcel *parcels;          /* [n_parcels] */
-  mien_session *sessions[]; /* [threads] a worker's */
+  parcel *parcels;  /* [n_parcels] */
+  worker workers[]; /* [threads] */
 } run;
 
 /* ---- Parcels ----------------------------------------------------------------------------------------------------- */
@@ -95,14 +103,18 @@ static bool is_finished_early(const run *r) {
 
 /* A chunk with its number, or a failure to claim one, which has its number too: what was claimed before it is written
  * first. NULL: there are no more. */
-static parcel *claim(run *r) {
+static parcel *claim(run *r, worker *w) {
   pthread_mutex_lock(&r->claim_lock);
   if (!r->claims_end && is_finished_early(r)) r->claims_end = r->is_finished_early = true;
   parcel *p = r->claims_end ? NULL : take_free(r);
   bool is_end = !p;
+  mien_stage_lap(&w->times, MIEN_STAGE_WAIT, &w->mark);
   if (p) {
+    const double start = w->mark;
     p->status = mien_is_cancelled(r->options->cancel) ? mien_fail(&p->error, MIEN_CANCELLED, "interrupted")
                                                       : r->reader->claim(r->reader, &p->block.chunk, &p->error);
+    mien_stage_lap(&w->times, MIEN_STAGE_READ, &w->mark);
+    w->times.reader_seconds += w->mark - start;
     is_end = p->status == MIEN_OK && p->block.chunk.n_rows == 0;
     if (!is_end) p->sequence = r->next_claim++;
     if (!is_end && p->status == MIEN_OK) r->next_row = p->block.chunk.first_row + p->block.chunk.n_rows;
@@ -115,13 +127,29 @@ static parcel *claim(run *r) {
 
 /* ---- Work -------------------------------------------------------------------------------------------------------- */
 
-static mien_status label(run *r, mien_session *session, mien_block *block, mien_error *error) {
+/* Runs the model; the making of tokens is a stage of its own. */
+static mien_status forward(worker *w, mien_block *block, mien_error *error) {
+  if (!w->session) return mien_block_run(block, NULL, error);
+  const mien_text_work before = mien_session_text_work(w->session);
+  mien_status status = mien_block_run(block, w->session, error);
+  const mien_text_work after = mien_session_text_work(w->session);
+  block->n_encoded = after.n_tokens - before.n_tokens;
+  w->times.seconds[MIEN_STAGE_TOKENIZE] += after.tokenize_seconds - before.tokenize_seconds;
+  w->mark += after.tokenize_seconds - before.tokenize_seconds;
+  return status == MIEN_CANCELLED ? mien_fail(error, MIEN_CANCELLED, "interrupted") : status;
+}
+
+static mien_status label(run *r, worker *w, mien_block *block, mien_error *error) {
+  const bool has_texts = r->reader->has_texts, has_tokens = block->content == MIEN_ROWS_TOKENS;
+  mien_stage_lap(&w->times, MIEN_STAGE_WAIT, &w->mark);
   mien_status status = r->reader->fill(r->reader, &block->chunk, error);
-  if (status != MIEN_OK) return status;
-  status = mien_block_run(block, session, error);
-  if (status == MIEN_CANCELLED) return mien_fail(error, MIEN_CANCELLED, "interrupted");
-  if (status != MIEN_OK) return status;
-  return mien_row_format_run(mien_writer_rows(r->writer), block, error);
+  /* Of embeddings in files, workers read a chunk each. */
+  mien_stage_lap(&w->times, has_texts ? MIEN_STAGE_PARSE : MIEN_STAGE_READ, &w->mark);
+  if (status == MIEN_OK) status = forward(w, block, error);
+  mien_stage_lap(&w->times, MIEN_STAGE_FORWARD, &w->mark);
+  if (status == MIEN_OK) status = mien_row_format_run(mien_writer_rows(r->writer), block, error);
+  mien_stage_lap(&w->times, has_tokens ? MIEN_STAGE_TOKENIZE : MIEN_STAGE_FORMAT, &w->mark);
+  return status;
 }
 
 /* "NAME: row 3 (row 103 of all): not finite: column 5 is NaN", of texts "NAME:8: …", and what is left of the message.
@@ -164,6 +192,7 @@ static mien_status write_block(run *r, const mien_block *block, mien_error *erro
   r->summary.n_labels += block->n_labels;
   r->summary.n_tokens += block->n_tokens;
   r->summary.n_truncated += block->results.n_truncated;
+  r->summary.n_encoded += block->n_encoded;
   r->summary.n_bytes += block->chunk.n_bytes;
   if (r->options->progress) r->options->progress(r->options->progress_user, &r->summary);
   return MIEN_OK;
@@ -182,13 +211,15 @@ static parcel *take_ready(run *r) {
 
 /* Puts the parcel where its turn will find it, and writes all that are ready unless another worker is at it. No lock is
  * held meanwhile: the others go on. */
-static void deliver(run *r, parcel *p) {
+static void deliver(run *r, worker *w, parcel *p) {
   pthread_mutex_lock(&r->lock);
   r->ready[p->sequence % r->n_parcels] = p;
   p = r->is_writing ? NULL : take_ready(r);
   pthread_mutex_unlock(&r->lock);
   while (p) {
+    mien_stage_lap(&w->times, MIEN_STAGE_WAIT, &w->mark);
     if (p->status == MIEN_OK) p->status = write_block(r, &p->block, &p->error);
+    mien_stage_lap(&w->times, MIEN_STAGE_WRITE, &w->mark);
     pthread_mutex_lock(&r->lock);
     if (p->status != MIEN_OK) {
       r->failed = true;
@@ -205,16 +236,18 @@ static void deliver(run *r, parcel *p) {
 
 static void work(void *user, unsigned index) {
   run *r = user;
-  for (parcel *p; (p = claim(r));) {
-    if (p->status == MIEN_OK) p->status = label(r, r->sessions[index], &p->block, &p->error);
-    deliver(r, p);
+  worker *w = &r->workers[index];
+  w->mark = mien_now();
+  for (parcel *p; (p = claim(r, w));) {
+    if (p->status == MIEN_OK) p->status = label(r, w, &p->block, &p->error);
+    deliver(r, w, p);
   }
 }
 
 /* ---- The run ----------------------------------------------------------------------------------------------------- */
 
 static void destroy(run *r) {
-  for (unsigned i = 0; i < r->threads; i++) mien_session_destroy(r->sessions[i]);
+  for (unsigned i = 0; i < r->threads; i++) mien_session_destroy(r->workers[i].session);
   for (size_t i = 0; r->parcels && i < r->n_parcels; i++) mien_block_free(&r->parcels[i].block);
   mien_free(r->parcels);
   mien_free(r->ready);
@@ -252,7 +285,7 @@ static run *create(mien_reader *reader, mien_writer *writer, const mien_run_opti
   unsigned threads = options->threads > n_devices ? options->threads : n_devices;
   uint64_t most = most_chunks(reader);
   if (threads > most) threads = (unsigned)most;
-  const size_t n_parcels = count_parcels(reader, limits, threads), bytes = sizeof(run) + threads * sizeof(void *);
+  const size_t n_parcels = count_parcels(reader, limits, threads), bytes = sizeof(run) + threads * sizeof(worker);
   run *r = mien_alloc(1, bytes);
   if (!r) {
     (void)mien_fail_memory(error, "workers", bytes);
@@ -292,11 +325,13 @@ static mien_status make_session(run *r, unsigned index, mien_model *model, mien_
                                         .progress = is_cancelled,
                                         .progress_user = r,
                                         .ordinal = is_all ? (int32_t)(index % r->n_devices) : r->options->ordinal};
-  return mien_session_create(model, &options, &r->sessions[index], error);
+  mien_status status = mien_session_create(model, &options, &r->workers[index].session, error);
+  if (status == MIEN_OK) mien_session_set_clock(r->workers[index].session, mien_now);
+  return status;
 }
 
 static void note_device(run *r, const mien_model *model) {
-  const mien_session *session = r->sessions[0];
+  const mien_session *session = r->workers[0].session;
   snprintf(r->summary.isa, sizeof r->summary.isa, "%s",
            r->reader->has_texts ? mien_session_isa(session) : mien_session_head_isa(session));
   r->summary.dtype = r->reader->has_texts ? mien_model_dtype(model) : "f32";
@@ -318,6 +353,17 @@ static mien_status start_workers(run *r, mien_model *model, mien_error *error) {
   return status;
 }
 
+/* What the workers did not do anything else in, they waited. */
+static void sum_up(run *r, double seconds) {
+  mien_stage_times *times = &r->summary.times;
+  double busy = 0;
+  for (unsigned i = 0; i < r->threads; i++) mien_stage_add(times, &r->workers[i].times);
+  for (int i = 0; i < MIEN_STAGES; i++) busy += i == MIEN_STAGE_WAIT ? 0 : times->seconds[i];
+  times->seconds[MIEN_STAGE_WAIT] = fmax(0, seconds * r->threads - busy);
+  r->summary.seconds = seconds;
+  r->summary.is_finished_early = r->is_finished_early;
+}
+
 mien_status mien_run(mien_model *model, mien_reader *reader, mien_writer *writer, const mien_run_options *options,
                      mien_run_summary *summary, mien_error *error) {
   int32_t n_devices = 1;
@@ -328,15 +374,18 @@ mien_status mien_run(mien_model *model, mien_reader *reader, mien_writer *writer
   mien_pool *pool = NULL;
   status = start_workers(r, model, error);
   if (status == MIEN_OK) status = mien_pool_create(r->threads, &pool, error);
+  const double start = mien_now();
   if (status == MIEN_OK) {
     mien_pool_run(pool, work, r);
     status = r->status;
     if (status != MIEN_OK && error) *error = r->error;
   }
   mien_pool_destroy(pool);
+  double mark = mien_now();
   /* A run that is finished early has ended its last part already. */
   if (status == MIEN_OK && !r->is_finished_early) status = mien_writer_finish(writer, error);
-  r->summary.is_finished_early = r->is_finished_early;
+  mien_stage_lap(&r->summary.times, MIEN_STAGE_WRITE, &mark);
+  sum_up(r, mark - start);
   *summary = r->summary;
   destroy(r);
   return status;

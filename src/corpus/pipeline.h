@@ -8,6 +8,7 @@
 #define MIEN_CORPUS_PIPELINE_H
 
 #include "corpus/reader.h"
+#include "corpus/stages.h"
 #include "corpus/writer.h"
 
 /* What a chunk holds at most. */
@@ -32,11 +33,14 @@ enum { MIEN_ISA_CHARS = 16 };
 
 typedef struct mien_run_summary {
   uint64_t n_rows, n_labels, n_tokens, n_bad, n_truncated; /* so far */
-  uint64_t n_bytes;                                        /* of inputs of texts */
+  uint64_t n_encoded;                                      /* tokens that the encoder was given */
+  uint64_t n_bytes;                                        /* of the inputs */
   char isa[MIEN_ISA_CHARS];                                /* empty for tokens */
   const char *dtype;                                       /* NULL for tokens */
   unsigned threads;
   bool is_finished_early; /* by options->finish: there may be more rows */
+  mien_stage_times times; /* of all workers; these at the end of the run only */
+  double seconds;
 } mien_run_summary;
 
 typedef struct mien_run_options {
@@ -55,7 +59,7 @@ typedef struct mien_run_options {
 
 /*
  * Takes all rows of `reader` through the model into `writer` and finishes it. Of several failures the first in row
- * order is the one that is told.
+ * order is the one that is told; the summary is of what was written before it.
  */
 MIEN_MUST_USE mien_status mien_run(mien_model *model, mien_reader *reader, mien_writer *writer,
                                    const mien_run_options *options, mien_run_summary *summary, mien_error *error);

@@ -126,6 +126,17 @@ const char *mien_session_isa(const mien_session *session) {
   return mien_isa_name(session->model->encoder ? session->encoder->isa : session->head->isa);
 }
 
+void mien_session_set_clock(mien_session *session, double (*clock)(void)) { session->clock = clock; }
+
+mien_text_work mien_session_text_work(const mien_session *session) {
+  mien_text_work all = {0};
+  for (unsigned i = 0; i < session->threads; i++) {
+    all.n_tokens += session->scratch[i].work.n_tokens;
+    all.tokenize_seconds += session->scratch[i].work.tokenize_seconds;
+  }
+  return all;
+}
+
 mien_status mien_session_check(const mien_session *session, const char *call, mien_error *error) {
   if (!session) return mien_fail(error, MIEN_ARGUMENT, "%s: session must not be NULL", call);
   if (session->process != getpid())

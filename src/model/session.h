@@ -32,10 +32,17 @@ typedef struct mien_device_scratch {
   size_t *lengths; /* of the texts that a thread takes at a time */
 } mien_device_scratch;
 
+/* What a thread has done with texts since its session was made. */
+typedef struct mien_text_work {
+  uint64_t n_tokens;       /* that the encoder was given */
+  double tokenize_seconds; /* 0 without a clock */
+} mien_text_work;
+
 typedef struct mien_session_scratch {
   mien_head_scratch head; /* and text: on the CPU */
   mien_text_scratch text;
   mien_device_scratch device;
+  mien_text_work work;
 } mien_session_scratch;
 
 struct mien_session {
@@ -47,10 +54,20 @@ struct mien_session {
   pid_t process;
   mien_progress progress;
   void *progress_user;
+  double (*clock)(void); /* NULL: nothing is timed */
   mien_pool *pool;
   unsigned threads;
   mien_session_scratch scratch[]; /* [threads] */
 };
+
+/* Times the making of tokens from now on; between calls. */
+void mien_session_set_clock(mien_session *session, double (*clock)(void));
+
+/* Of all threads; between calls. */
+mien_text_work mien_session_text_work(const mien_session *session);
+
+/* The clock's time, or 0 without one. */
+static inline double mien_session_now(const mien_session *session) { return session->clock ? session->clock() : 0; }
 
 /* *scratch starts as zeros and is destroyed after a failure too. */
 MIEN_MUST_USE mien_status mien_text_scratch_create(const mien_session *session, mien_text_scratch *scratch,

@@ -79,7 +79,11 @@ static void run_chunk(mien_texts_job *job, mien_session_scratch *scratch, size_t
   float *embeddings = results.embeddings ? results.embeddings : text->embeddings;
   const size_t dim = mien_model_dim(model);
   size_t bad = 0, truncated = 0;
-  embed(session, text, n, tokenize(model->encoder, job->texts + first, n, text), embeddings);
+  const double start = mien_session_now(session);
+  const size_t n_ids = tokenize(model->encoder, job->texts + first, n, text);
+  scratch->work.tokenize_seconds += mien_session_now(session) - start;
+  scratch->work.n_tokens += n_ids;
+  embed(session, text, n, n_ids, embeddings);
   mien_row_status *status = results.status ? results.status : text->status;
   for (size_t i = 0; i < n; i++) {
     float *x = embeddings + i * dim;

@@ -69,11 +69,14 @@ static mien_status submit(route *r, const mien_device_scratch *scratch, size_t n
 /* ---- Work ------------------------------------------------------------------------------------------------------ */
 
 /* Texts of a chunk to tokens, in as many submissions as they fill. */
-static mien_status run_chunk(const mien_texts_job *job, mien_device_scratch *scratch, route *r, size_t first, size_t n,
+static mien_status run_chunk(const mien_texts_job *job, mien_session_scratch *own, route *r, size_t first, size_t n,
                              mien_error *error) {
-  const mien_model *model = job->base.session->model;
+  const mien_session *session = job->base.session;
+  const mien_model *model = session->model;
+  mien_device_scratch *scratch = &own->device;
   const size_t end = first + n;
   mien_status status = MIEN_OK;
+  double start = mien_session_now(session);
   for (size_t n_ids = 0, text = first; status == MIEN_OK && text < end; text++) {
     const size_t length =
         mien_tokenizer_run(model->encoder->source->tokenizer, job->texts[text].bytes, job->texts[text].size,
@@ -82,7 +85,10 @@ static mien_status run_chunk(const mien_texts_job *job, mien_device_scratch *scr
     n_ids += length;
     if (n_ids < scratch->tokens && text + 1 < end) continue;
     const mien_results results = mien_results_at(job->results, model, first);
+    own->work.tokenize_seconds += mien_session_now(session) - start;
+    own->work.n_tokens += n_ids;
     status = submit(r, scratch, text + 1 - first, &results, error);
+    start = mien_session_now(session);
     first = text + 1;
     n_ids = 0;
   }
@@ -97,7 +103,7 @@ static void work(void *user, unsigned worker) {
   mien_status status = MIEN_OK;
   size_t first, n;
   while (status == MIEN_OK && mien_job_claim(&job->base, &first, &n))
-    status = run_chunk(job, &session->scratch[worker].device, &r, first, n, &error);
+    status = run_chunk(job, &session->scratch[worker], &r, first, n, &error);
   if (status == MIEN_OK) status = leave(&r, &error);
   if (status == MIEN_OK) return;
   turn_back(&r);
