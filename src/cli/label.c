@@ -101,6 +101,8 @@ static int label_texts(cli_label_options *options) {
   cli_run *run = &options->run;
   mien_model *model = NULL;
   int code = open_model(run, true, &model);
+  if (code == MIEN_OK && run->stats && (options->is_prompt || run->rows.format == MIEN_OUTPUT_TEXT))
+    code = cli_usage(command, "option '--stats' is for INPUTs");
   if (code == MIEN_OK && options->is_prompt)
     code = cli_prompt(run, model);
   else if (code == MIEN_OK && run->rows.format == MIEN_OUTPUT_TEXT)

@@ -1,70 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A run from inputs to output, with its progress on a terminal and its summary. */
+/* A run from inputs to output, with what it tells meanwhile and leaves behind. */
 #include "cli/run.h"
 
-#include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
-size_t cli_terminal_columns(void) {
+#include "base/status.h"
+#include "cli/progress.h"
+#include "cli/stats.h"
+
+size_t cli_terminal_columns(int fd) {
   enum { USUAL = 80, MOST = 1000 };
   struct winsize size;
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
   const char *columns = getenv("COLUMNS");
   uint64_t number;
   return columns && cli_parse_uint(columns, 1, MOST, &number) ? (size_t)number : USUAL;
-}
-
-/* ---- Progress ---------------------------------------------------------------------------------------------------- */
-
-typedef struct progress {
-  double start, shown;
-  const mien_reader *reader;
-  bool is_shown;
-} progress;
-
-/* How far the run is, from 0 to 1; negative where that is not known. */
-static double share_of(const mien_reader *reader, const mien_run_summary *summary) {
-  if (reader->n_rows == 0) return -1;
-  if (reader->n_rows != MIEN_ROWS_UNKNOWN) return (double)summary->n_rows / (double)reader->n_rows;
-  if (!reader->has_texts || reader->n_bytes == 0 || reader->n_bytes == MIEN_BYTES_UNKNOWN) return -1;
-  return fmin(1, (double)summary->n_bytes / (double)reader->n_bytes);
-}
-
-static void show_progress(void *user, const mien_run_summary *summary) {
-  static const double every_seconds = 0.2;
-  progress *p = user;
-  const double now = cli_now(), seconds = now - p->start;
-  if (now - p->shown < every_seconds) return;
-  p->shown = now;
-  p->is_shown = true;
-  const char *rows = p->reader->has_texts ? "texts" : "rows";
-  const double share = share_of(p->reader, summary);
-  fprintf(stderr, "\r\x1b[K%" PRIu64 " %s", summary->n_rows, rows);
-  if (share >= 0 && p->reader->n_rows != MIEN_ROWS_UNKNOWN) fprintf(stderr, " of %" PRIu64, p->reader->n_rows);
-  if (share >= 0) fprintf(stderr, " (%.0f%%)", 100 * share);
-  fprintf(stderr, ", %.0f %s/s", (double)summary->n_rows / seconds, rows);
-  if (share > 0) fprintf(stderr, ", %.0f s left", seconds * (1 - share) / share);
-}
-
-static void clear_progress(const progress *p) {
-  if (p->is_shown) fprintf(stderr, "\r\x1b[K");
-}
-
-static void print_summary(const mien_reader *reader, const cli_run *run, const mien_run_summary *summary,
-                          double seconds) {
-  const char *rows = reader->has_texts ? "texts" : "rows";
-  fprintf(stderr, "mien: %" PRIu64 " %s, ", summary->n_rows, rows);
-  if (run->rows.content == MIEN_ROWS_LABELS) fprintf(stderr, "%" PRIu64 " labels, ", summary->n_labels);
-  if (run->rows.content == MIEN_ROWS_TOKENS) fprintf(stderr, "%" PRIu64 " tokens, ", summary->n_tokens);
-  if (reader->has_texts) fprintf(stderr, "%" PRIu64 " truncated, ", summary->n_truncated);
-  fprintf(stderr, "%" PRIu64 " bad rows in %.3f s (%.0f %s/s), ", summary->n_bad, seconds,
-          seconds > 0 ? (double)summary->n_rows / seconds : 0.0, rows);
-  if (summary->dtype) fprintf(stderr, "dtype %s, isa %s, ", summary->dtype, summary->isa);
-  fprintf(stderr, "%u thread%s\n", summary->threads, summary->threads == 1 ? "" : "s");
 }
 
 /* ---- The run ----------------------------------------------------------------------------------------------------- */
@@ -84,17 +36,43 @@ mien_status cli_run_open_reader(cli_run *run, const mien_model *model, const mie
   return mien_text_reader_create(inputs, &run->texts, reader, error);
 }
 
+/* How it ended: well, but before its last row. */
+static mien_status outcome_of(const mien_reader *reader, const mien_run_summary *summary, mien_status status,
+                              mien_error *failure) {
+  const mien_row_range *range = reader->range;
+  if (status != MIEN_OK || !summary->is_finished_early || range->first + summary->n_rows >= range->end) return status;
+  return mien_fail(failure, MIEN_CANCELLED, "interrupted");
+}
+
 mien_status cli_run_reader(cli_run *run, mien_model *model, mien_reader *reader, mien_writer *writer,
                            mien_run_summary *summary, mien_error *error) {
-  progress shown = {.start = cli_now(), .reader = reader};
-  shown.shown = shown.start;
-  if (!run->quiet && isatty(STDERR_FILENO)) {
-    run->run.progress = show_progress;
-    run->run.progress_user = &shown;
+  const bool has_tally = run->stats && run->rows.content == MIEN_ROWS_LABELS;
+  mien_tally tally = {0};
+  cli_progress progress;
+  mien_status status = has_tally ? mien_tally_init(&tally, mien_model_label_count(model), error) : MIEN_OK;
+  cli_progress_begin(&progress, run, reader);
+  if (has_tally) run->run.tally = &tally;
+  if (!run->quiet) {
+    run->run.progress = cli_progress_tell;
+    run->run.progress_user = &progress;
   }
-  mien_status status = mien_run(model, reader, writer, &run->run, summary, error);
-  clear_progress(&shown);
-  if (status == MIEN_OK && !run->quiet) print_summary(reader, run, summary, cli_now() - shown.start);
+  if (status == MIEN_OK) status = mien_run(model, reader, writer, &run->run, summary, error);
+  cli_progress_end(&progress);
+  if (status == MIEN_OK && !run->quiet) cli_progress_sum_up(&progress, summary);
+  if (run->stats) {
+    mien_error failure = status == MIEN_OK ? (mien_error){0} : *error, unwritten;
+    const mien_status outcome = outcome_of(reader, summary, status, &failure);
+    const mien_status written =
+        cli_stats_write(run, model, summary, has_tally ? &tally : NULL, outcome, &failure, &unwritten);
+    /* What went wrong first is what is told as the end of the run. */
+    if (written != MIEN_OK && status != MIEN_OK) (void)cli_report(run->command, &unwritten);
+    if (written != MIEN_OK && status == MIEN_OK) {
+      *error = unwritten;
+      status = written;
+    }
+  }
+  run->run.tally = NULL;
+  mien_tally_free(&tally);
   return status;
 }
 

@@ -31,6 +31,9 @@ typedef struct cli_run {
   mien_run_options run;
   cli_parts parts;
   const char *output; /* NULL: stdout */
+  const char *stats;  /* a file for what the run was and how it went; NULL: none */
+  double log_every;   /* seconds between lines of progress, where stderr is no terminal */
+  bool log_json;      /* progress and summary are JSON, a line each */
   char *const *inputs;
   size_t n_inputs;
   char **keep;     /* [rows.n_keep] the names that --keep lists */
@@ -59,6 +62,9 @@ enum {
   CLI_SHARD,
   CLI_SHARD_BY,
   CLI_RESUME,
+  CLI_STATS,
+  CLI_LOG_FORMAT,
+  CLI_LOG_EVERY,
   CLI_THREADS,
   CLI_DEVICE,
   CLI_HELP,
@@ -84,6 +90,9 @@ enum {
   {"shard", required_argument, NULL, CLI_SHARD},                   \
   {"shard-by", required_argument, NULL, CLI_SHARD_BY},             \
   {"resume", no_argument, NULL, CLI_RESUME},                       \
+  {"stats", required_argument, NULL, CLI_STATS},                   \
+  {"log-format", required_argument, NULL, CLI_LOG_FORMAT},         \
+  {"log-every", required_argument, NULL, CLI_LOG_EVERY},           \
   {"threads", required_argument, NULL, CLI_THREADS},               \
   {"help", no_argument, NULL, CLI_HELP}
 /* Of those that run a model, and not its tokenizer alone. */
@@ -135,8 +144,8 @@ bool cli_format_of(const char *path, mien_output_format *format);
 
 /* ---- The run -------------------------------------------------------------------------------------------------- */
 
-/* Columns of the terminal that is stdout; 80 where none is. */
-size_t cli_terminal_columns(void);
+/* Columns of the terminal that is behind a descriptor; 80 where none is. */
+size_t cli_terminal_columns(int fd);
 
 /* Whether the run may write its output and the sidecar; a usage error where they would replace what the run reads. */
 int cli_run_check_output(cli_run *run, const mien_inputs *inputs);
@@ -160,7 +169,8 @@ int cli_run_all(cli_run *run, mien_model *model, const mien_inputs *inputs, mien
 MIEN_MUST_USE mien_status cli_run_open_reader(cli_run *run, const mien_model *model, const mien_inputs *inputs,
                                               const mien_row_range *range, mien_reader **reader, mien_error *error);
 
-/* Takes the reader's rows through the model into `writer` with progress and, on success, summary. */
+/* Takes the reader's rows through the model into `writer` with progress, on success summary, and statistics of what was
+ * written, which are there after a failure too. */
 MIEN_MUST_USE mien_status cli_run_reader(cli_run *run, mien_model *model, mien_reader *reader, mien_writer *writer,
                                          mien_run_summary *summary, mien_error *error);
 

@@ -50,6 +50,12 @@ const char cli_run_help[] =
     "                        code 3 and no output file. Default: mark\n"
     "  --max-bad-rows N      stop with exit code 3 and no output file at more than N bad rows. Default: no limit\n"
     "  --threads N           1 to 1024. Default: all CPUs that this process may use\n"
+    "  --stats FILE          writes counts, label counts, histograms of scores, times by stage and what the run "
+    "waited\n"
+    "                        for as JSON, of what this run wrote; also when it is interrupted or fails\n"
+    "  --log-format text|json\n"
+    "                        json: progress and summary are a JSON object a line on stderr. Default: text\n"
+    "  --log-every N         seconds between lines of progress where stderr is no terminal. Default: 30\n"
     "  -q, --quiet           no progress, no summary on stderr\n"
     "  --help                show this\n"
     "\n"
@@ -222,6 +228,26 @@ static int set_part_option(cli_run *run, int opt, const char *value) {
   }
 }
 
+static int set_log_option(cli_run *run, int opt, const char *value) {
+  enum { DAY = 86400 };
+  static const char *const formats[] = {"text", "json"};
+  uint64_t seconds = 0;
+  int choice = 0, code = MIEN_OK;
+  switch (opt) {
+  case CLI_STATS:
+    run->stats = value;
+    return value[0] ? code : cli_usage(run->command, "option '--stats': expected a path, found nothing");
+  case CLI_LOG_FORMAT:
+    code = cli_choose(run->command, "--log-format", value, formats, 2, &choice);
+    run->log_json = choice == 1;
+    return code;
+  default:
+    code = cli_number(run->command, "--log-every", value, 1, DAY, &seconds);
+    run->log_every = (double)seconds;
+    return code;
+  }
+}
+
 static int set_run_option(cli_run *run, int opt, const char *value) {
   static const char *const on_bad_row[] = {"mark", "fail"};
   uint64_t found = 0;
@@ -264,6 +290,9 @@ int cli_run_option(cli_run *run, int opt, const char *value, const cli_format *f
   case CLI_ON_BAD_ROW:
   case CLI_MAX_BAD_ROWS:
   case CLI_THREADS: return set_run_option(run, opt, value);
+  case CLI_STATS:
+  case CLI_LOG_FORMAT:
+  case CLI_LOG_EVERY: return set_log_option(run, opt, value);
   case CLI_PART_ROWS:
   case CLI_SHARD:
   case CLI_SHARD_BY:
@@ -276,7 +305,8 @@ int cli_run_option(cli_run *run, int opt, const char *value, const cli_format *f
 /* ---- All options together ---------------------------------------------------------------------------------------- */
 
 void cli_run_init(cli_run *run, const char *command) {
-  *run = (cli_run){.command = command, .run.max_bad = UINT64_MAX};
+  enum { USUAL_SECONDS = 30 };
+  *run = (cli_run){.command = command, .run.max_bad = UINT64_MAX, .log_every = USUAL_SECONDS};
 }
 
 static int check_parts(cli_run *run) {
@@ -307,7 +337,7 @@ int cli_run_finish_options(cli_run *run, int argc, char **argv) {
   if (run->run.threads > CLI_MAX_THREADS) run->run.threads = CLI_MAX_THREADS;
   const char *no_color = getenv("NO_COLOR");
   run->rows.colour = isatty(STDOUT_FILENO) && !(no_color && no_color[0]);
-  run->rows.columns = cli_terminal_columns();
+  run->rows.columns = cli_terminal_columns(STDOUT_FILENO);
   run->texts.keep = run->rows.keep = (const char *const *)run->keep;
   run->texts.n_keep = run->rows.n_keep;
   run->rows.has_id = run->texts.id_field || run->texts.id_column;

@@ -179,8 +179,16 @@ static int check_target(cli_run *run, const mien_inputs *inputs, const char *tar
   return cli_check_model_output(&run->model, run->command, run->rows.content == MIEN_ROWS_LABELS, target, name);
 }
 
+static int check_stats(cli_run *run, const mien_inputs *inputs) {
+  if (!run->stats) return MIEN_OK;
+  if (run->output && mien_output_is_same_file(run->stats, run->output))
+    return cli_usage(run->command, "%s: the statistics are the same file as the output", run->stats);
+  return check_target(run, inputs, run->stats);
+}
+
 int cli_run_check_output(cli_run *run, const mien_inputs *inputs) {
   int code = check_target(run, inputs, run->output);
+  if (code == MIEN_OK) code = check_stats(run, inputs);
   const mien_output_format format = run->rows.format;
   bool is_array = mien_output_is_array(format);
   if (code != MIEN_OK || !run->output || !is_array) return code;

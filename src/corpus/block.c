@@ -52,7 +52,12 @@ void mien_block_free(mien_block *block) {
   mien_free(block->order);
   mien_free(block->texts);
   mien_free(block->ids);
+  mien_tally_free(&block->tally);
   mien_buffer_free(&block->text);
+}
+
+mien_status mien_block_add_tally(mien_block *block, mien_error *error) {
+  return mien_tally_init(&block->tally, block->n_labels_of_model, error);
 }
 
 static void trim(mien_buffer *buffer, size_t most_bytes) {

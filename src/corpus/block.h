@@ -5,6 +5,7 @@
 
 #include "corpus/buffer.h"
 #include "corpus/reader.h"
+#include "corpus/tally.h"
 
 /* What a run makes of rows. */
 typedef enum mien_row_content {
@@ -26,6 +27,7 @@ typedef struct mien_block {
   uint64_t n_labels;  /* given to the chunk's rows */
   uint64_t n_tokens;  /* written of them */
   uint64_t n_encoded; /* tokens that the encoder was given for them */
+  mien_tally tally;   /* of the chunk, where one is made: it has labels then */
 } mien_block;
 
 /* Memory for chunks of `reader` and their results; *block starts as zeros and is freed after a failure too. */
@@ -35,6 +37,9 @@ void mien_block_free(mien_block *block);
 
 /* Frees buffers of more than `most_bytes`, which one long row has made: the next chunk's get what they need. */
 void mien_block_trim(mien_block *block, size_t most_bytes);
+
+/* Has a tally made of each chunk; its results need scores. Once, after mien_block_init. */
+MIEN_MUST_USE mien_status mien_block_add_tally(mien_block *block, mien_error *error);
 
 /* Runs the model over a filled chunk. A row without a text is as one that is not finite: no labels, NaN. */
 MIEN_MUST_USE mien_status mien_block_run(mien_block *block, mien_session *session, mien_error *error);

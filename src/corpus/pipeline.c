@@ -148,6 +148,8 @@ static mien_status label(run *r, worker *w, mien_block *block, mien_error *error
   if (status == MIEN_OK) status = forward(w, block, error);
   mien_stage_lap(&w->times, MIEN_STAGE_FORWARD, &w->mark);
   if (status == MIEN_OK) status = mien_row_format_run(mien_writer_rows(r->writer), block, error);
+  if (status == MIEN_OK && block->tally.n_labels)
+    mien_tally_scores(&block->tally, block->results.scores, block->results.status, block->chunk.n_rows);
   mien_stage_lap(&w->times, has_tokens ? MIEN_STAGE_TOKENIZE : MIEN_STAGE_FORMAT, &w->mark);
   return status;
 }
@@ -193,6 +195,7 @@ static mien_status write_block(run *r, const mien_block *block, mien_error *erro
   r->summary.n_tokens += block->n_tokens;
   r->summary.n_truncated += block->results.n_truncated;
   r->summary.n_encoded += block->n_encoded;
+  if (r->options->tally) mien_tally_add(r->options->tally, &block->tally);
   r->summary.n_bytes += block->chunk.n_bytes;
   if (r->options->progress) r->options->progress(r->options->progress_user, &r->summary);
   return MIEN_OK;
@@ -340,13 +343,14 @@ static void note_device(run *r, const mien_model *model) {
 static mien_status start_workers(run *r, mien_model *model, mien_error *error) {
   const mien_row_format *rows = mien_writer_rows(r->writer);
   const mien_row_content content = rows->options.content;
-  const bool with_scores = mien_row_format_needs_scores(rows);
+  const bool with_scores = mien_row_format_needs_scores(rows) || r->options->tally;
   mien_status status = MIEN_OK;
   /* Tokens need no more than the model. */
   for (unsigned i = 0; status == MIEN_OK && content != MIEN_ROWS_TOKENS && i < r->threads; i++)
     status = make_session(r, i, model, error);
   for (size_t i = r->n_parcels; status == MIEN_OK && i-- > 0;) {
     status = mien_block_init(&r->parcels[i].block, r->reader, model, content, with_scores, error);
+    if (status == MIEN_OK && r->options->tally) status = mien_block_add_tally(&r->parcels[i].block, error);
     if (status == MIEN_OK) set_free(r, &r->parcels[i]);
   }
   if (status == MIEN_OK && content != MIEN_ROWS_TOKENS) note_device(r, model);

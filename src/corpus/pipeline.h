@@ -52,6 +52,7 @@ typedef struct mien_run_options {
   uint64_t bad_before;       /* bad rows that count for max_bad already, of parts that were written before */
   const atomic_bool *cancel; /* set: the run ends with MIEN_CANCELLED. May be NULL */
   const atomic_bool *finish; /* set: the run ends well behind the part of the last row that was claimed. May be NULL */
+  mien_tally *tally;         /* of labels: what is written is added to it. May be NULL */
   /* Called after every chunk, on any of the threads, one at a time. May be NULL. */
   void (*progress)(void *user, const mien_run_summary *summary);
   void *progress_user;

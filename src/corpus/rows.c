@@ -165,6 +165,7 @@ static mien_status make_row(const mien_row_format *rows, mien_block *block, size
   row->scores = block->results.scores + i * n_labels;
   row->n = mien_select_labels(&rows->selection, block->results.words + i * words, row->scores, block->order);
   block->n_labels += row->n;
+  if (block->tally.n_labels) mien_tally_order(&block->tally, block->order, row->n);
   return MIEN_OK;
 }
 
@@ -202,12 +203,14 @@ static void format_arrays(const mien_row_format *rows, mien_block *block) {
         row_words[mien_label_of(block->order[k]) / 32] |= 1u << (mien_label_of(block->order[k]) % 32);
     }
   }
+  if (block->tally.n_labels) mien_tally_words(&block->tally, block->results.words, block->chunk.n_rows);
   size_t all = block->chunk.n_rows * words;
   for (size_t i = 0; i < all; i++) block->n_labels += (uint64_t)__builtin_popcount(block->results.words[i]);
 }
 
 mien_status mien_row_format_run(const mien_row_format *rows, mien_block *block, mien_error *error) {
   block->n_labels = block->n_tokens = 0;
+  if (block->tally.n_labels) mien_tally_clear(&block->tally);
   if (mien_output_is_array(rows->options.format)) {
     format_arrays(rows, block);
     return MIEN_OK;

@@ -66,7 +66,8 @@ bool mien_row_append_name(const mien_row_format *rows, mien_span name, mien_buff
 /* A score for people, on the side of the threshold where its label is; returns the characters written; no NUL. */
 size_t mien_format_score(char out[MIEN_NUMBER_CHARS], float score, float threshold);
 
-/* Writes the block's results into block->text, or rewrites its words (bits), and counts its labels. Thread-safe. */
+/* Writes the block's results into block->text, or rewrites its words (bits), and counts its labels, in its tally too.
+ * Thread-safe. */
 MIEN_MUST_USE mien_status mien_row_format_run(const mien_row_format *rows, mien_block *block, mien_error *error);
 
 #endif
