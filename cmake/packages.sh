@@ -3,8 +3,8 @@
 # Installs Debian or Ubuntu packages that are missing: packages.sh build|test|full|pull|maven
 #   build  what mien is built with
 #   test   and what its tests need
-#   full   and what the tests of other compilers and processors, WebAssembly, browsers, the fuzzers, real encoders and
-#          the benchmarks need
+#   full   and what the tests of other compilers and processors, WebAssembly, browsers, the fuzzers, real encoders, a
+#          batch scheduler and the benchmarks need
 #   pull   what `mien pull` fetches from Hugging Face with
 #   maven  and from Maven
 set -euo pipefail
@@ -12,7 +12,7 @@ build=(gcc libc6-dev cmake ninja-build pkg-config protobuf-c-compiler libprotobu
   libxxhash-dev)
 test=(check python3 binutils g++)
 full=(clang llvm clang-format qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross libsimde-dev shellcheck python3-venv
-  emscripten dpkg-dev clang-19 lld-19 libwebkit2gtk-4.1-0 xvfb)
+  emscripten dpkg-dev clang-19 lld-19 libwebkit2gtk-4.1-0 xvfb slurmctld slurmd slurm-client munge)
 browsers=(chromium firefox-esr) # Ubuntu has them in another form
 pull=(curl ca-certificates)
 maven=(maven unzip)

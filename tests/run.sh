@@ -109,6 +109,11 @@ else
   $venv/bin/python tests/tokenizer/compare.py build/test-release/tests/tokenizer_driver tests/data/tokenizer/vocab.txt
 fi
 
+step "an array job of Slurm"
+status=0
+tests/cli/slurm.sh build/test-release/mien || status=$?
+if [ $status = 77 ]; then skip "Slurm" "its daemons are packages of --full and want root"; elif [ $status != 0 ]; then exit $status; fi
+
 step "a trained head in ONNX Runtime"
 if [ "$packages" != full ]; then
   skip "ONNX Runtime" "what is trained is run in it by --full"
