@@ -27,7 +27,8 @@ static inline const char *in_temporary(const char *name) {
 
 static inline void write_temporary(const char *name, const void *bytes, size_t size) {
   FILE *file = fopen(in_temporary(name), "wb");
-  require(file && fwrite(bytes, 1, size, file) == size && fclose(file) == 0, "%s was not written", name);
+  /* No bytes may come as a null pointer, which fwrite does not take. */
+  require(file && (size == 0 || fwrite(bytes, 1, size, file) == size) && fclose(file) == 0, "%s was not written", name);
 }
 
 static inline size_t read_temporary(const char *name, char *bytes, size_t capacity) {
