@@ -181,7 +181,8 @@ static int check_target(cli_run *run, const mien_inputs *inputs, const char *tar
 
 static int check_stats(cli_run *run, const mien_inputs *inputs) {
   if (!run->stats) return MIEN_OK;
-  if (run->output && mien_output_is_same_file(run->stats, run->output))
+  /* Neither may be there yet. */
+  if (run->output && (strcmp(run->stats, run->output) == 0 || mien_output_is_same_file(run->stats, run->output)))
     return cli_usage(run->command, "%s: the statistics are the same file as the output", run->stats);
   return check_target(run, inputs, run->stats);
 }
