@@ -281,13 +281,19 @@ static void empty_staging(const parts_run *p) {
   rmdir(p->staging);
 }
 
-static mien_status make_staging(parts_run *p, mien_error *error) {
+/* Knows the folder's name, and that nothing is left there. */
+static mien_status clear_staging(parts_run *p, mien_error *error) {
   char name[CLI_PART_CHARS], hidden[CLI_PART_CHARS + 1];
   cli_shard_name(p->shard, "unfinished", name);
   snprintf(hidden, sizeof hidden, ".%s", name);
   mien_status status = join(p->staging, p->folder, hidden, error);
+  if (status == MIEN_OK) empty_staging(p);
+  return status;
+}
+
+static mien_status make_staging(parts_run *p, mien_error *error) {
+  mien_status status = clear_staging(p, error);
   if (status != MIEN_OK) return status;
-  empty_staging(p);
   if (mkdir(p->staging, 0777) == 0) return MIEN_OK;
   return mien_fail(error, MIEN_RESOURCE, "%s: cannot be made: %s", p->staging, strerror(errno));
 }
@@ -350,6 +356,8 @@ static mien_status run_parts(parts_run *p, mien_error *error) {
   if (status != MIEN_OK) return status;
   const bool has_rows = skip_done(p);
   if (p->manifest.is_done || !has_rows) {
+    /* A run that was killed behind its last part has left it. */
+    status = clear_staging(p, error);
     if (!run->quiet) fprintf(stderr, "mien: %s: all %zu parts are done already\n", p->folder, p->manifest.n_parts);
   } else {
     status = run_rows(p, error);
