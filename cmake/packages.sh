@@ -9,7 +9,7 @@
 #   maven  and from Maven
 set -euo pipefail
 build=(gcc libc6-dev cmake ninja-build pkg-config protobuf-c-compiler libprotobuf-c-dev libonnx-dev libjansson-dev
-  libxxhash-dev)
+  libxxhash-dev zlib1g-dev libzstd-dev)
 test=(check python3 binutils g++)
 full=(clang llvm clang-format qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross libsimde-dev shellcheck python3-venv
   emscripten dpkg-dev clang-19 lld-19 libwebkit2gtk-4.1-0 xvfb slurmctld slurmd slurm-client munge)

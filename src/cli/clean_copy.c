@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "corpus/stream.h"
 
 /* Of a data file that is copied row by row: more is no training data. */
 #define MOST_FILE_BYTES ((size_t)8 << 30)
@@ -39,8 +40,16 @@ static mien_status copy_rows(const mien_examples *examples, const bool *dropped,
 
 mien_status clean_look(const char *path, struct stat *file, mien_error *error) {
   if (stat(path, file) != 0) return mien_fail_system(error, path, errno);
-  if (S_ISREG(file->st_mode)) return MIEN_OK;
-  return mien_fail(error, MIEN_INPUT, "%s: expected a regular file, whose rows are copied", path);
+  if (!S_ISREG(file->st_mode))
+    return mien_fail(error, MIEN_INPUT, "%s: expected a regular file, whose rows are copied", path);
+  mien_stream stream;
+  mien_status status = mien_stream_open(&stream, path, NULL, error);
+  if (status != MIEN_OK) return status;
+  if (stream.decompressor)
+    status =
+        mien_fail(error, MIEN_INPUT, "%s: expected a plain file, whose rows are copied, found a compressed one", path);
+  mien_stream_close(&stream);
+  return status;
 }
 
 /* Rows are found again by their lines: the file must be what it was. */

@@ -156,7 +156,7 @@ int cli_data_share_labels(cli_data *data, const char *command, const char *first
 
 static bool is_jsonl(const cli_data *data, const char *path) {
   if (data->format != MIEN_INPUT_BY_ENDING) return data->format == MIEN_INPUT_JSONL;
-  return mien_path_ends_with(path, ".jsonl") || mien_path_ends_with(path, ".ndjson");
+  return mien_input_format_of(path) == MIEN_INPUT_JSONL;
 }
 
 /* An option for the other format may not be passed over in silence; together with this one's it is for other data. */

@@ -31,10 +31,13 @@ static size_t rows_of_chunk(size_t dim, size_t result_bytes, size_t chunk_bytes,
   return rows > 0 ? rows : 1;
 }
 
-static void finish_input(embedding_reader *reader) {
+/* Rows of a file that grew are not read: that it did is told. */
+static mien_status finish_input(embedding_reader *reader, mien_error *error) {
+  const mien_status status = mien_stream_check_size(&reader->source->stream, error);
   mien_source_release(reader->source);
   reader->source = NULL;
   reader->next_input++;
+  return status;
 }
 
 static mien_status claim_from_file(embedding_reader *reader, mien_chunk *chunk, size_t most) {
@@ -101,7 +104,8 @@ static mien_status claim(mien_reader *base, mien_chunk *chunk, mien_error *error
       reader->next_row += chunk->n_rows;
       return MIEN_OK;
     }
-    finish_input(reader);
+    status = finish_input(reader, error);
+    if (status != MIEN_OK) return status;
   }
   return MIEN_OK;
 }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/memory.h"
+#include "corpus/compression.h"
 
 const char *mien_input_name(const char *path) { return strcmp(path, "-") == 0 ? "stdin" : path; }
 
@@ -35,20 +36,24 @@ static mien_status add(mien_inputs *inputs, const char *path, mien_input_format 
   return MIEN_OK;
 }
 
-bool mien_path_ends_with(const char *path, const char *ending) {
-  size_t length = strlen(path), n = strlen(ending);
-  return length > n && strcasecmp(path + length - n, ending) == 0;
+static bool ends_with(const char *path, size_t length, const char *ending) {
+  const size_t n = strlen(ending);
+  return length > n && strncasecmp(path + length - n, ending, n) == 0;
 }
 
-static mien_input_format format_of_ending(const char *path) {
+bool mien_path_ends_with(const char *path, const char *ending) { return ends_with(path, strlen(path), ending); }
+
+mien_input_format mien_input_format_of(const char *path) {
   static const struct {
     const char *ending;
     mien_input_format format;
   } endings[] = {{".npy", MIEN_INPUT_NPY},   {".f32", MIEN_INPUT_F32},     {".txt", MIEN_INPUT_TEXT},
                  {".text", MIEN_INPUT_TEXT}, {".jsonl", MIEN_INPUT_JSONL}, {".ndjson", MIEN_INPUT_JSONL},
                  {".csv", MIEN_INPUT_CSV},   {".tsv", MIEN_INPUT_TSV}};
+  size_t length;
+  mien_compression_of_name(path, &length);
   for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-    if (mien_path_ends_with(path, endings[i].ending)) return endings[i].format;
+    if (ends_with(path, length, endings[i].ending)) return endings[i].format;
   return MIEN_INPUT_BY_ENDING;
 }
 
@@ -90,7 +95,7 @@ static mien_status refuse_kind(const char *path, bool given, unsigned kinds, mie
 static mien_status add_file(mien_inputs *inputs, const char *path, mien_input_format format, unsigned kinds,
                             mien_error *error) {
   const bool given = format != MIEN_INPUT_BY_ENDING;
-  if (!given) format = strcmp(path, "-") == 0 ? MIEN_INPUT_TEXT : format_of_ending(path);
+  if (!given) format = strcmp(path, "-") == 0 ? MIEN_INPUT_TEXT : mien_input_format_of(path);
   if (format == MIEN_INPUT_BY_ENDING)
     return mien_fail(error, MIEN_INPUT,
                      "%s: format: expected a name that ends in %s, found another: say --input-format %s", path,
@@ -107,7 +112,7 @@ static int by_path(const void *a, const void *b) {
 static mien_status add_entry(mien_inputs *inputs, const char *folder, const char *name, mien_input_format format,
                              unsigned kinds, mien_error *error) {
   if (name[0] == '.') return MIEN_OK;
-  if (format == MIEN_INPUT_BY_ENDING) format = format_of_ending(name);
+  if (format == MIEN_INPUT_BY_ENDING) format = mien_input_format_of(name);
   if (format == MIEN_INPUT_BY_ENDING || !(mien_input_kind(format) & kinds)) return MIEN_OK;
   size_t bytes = strlen(folder) + strlen(name) + 2;
   char *path = mien_alloc(bytes, 1);

@@ -47,6 +47,9 @@ unsigned mien_input_kind(mien_input_format format);
 /* What --input-format calls it: "jsonl"; static. Not for BY_ENDING. */
 const char *mien_input_format_name(mien_input_format format);
 
+/* What a name's ending says, that of a compressed file (".jsonl.gz") by what is before it; BY_ENDING for others. */
+mien_input_format mien_input_format_of(const char *path);
+
 /* How a path is called in messages: itself, or "stdin" for "-". */
 const char *mien_input_name(const char *path);
 

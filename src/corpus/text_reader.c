@@ -94,8 +94,13 @@ static mien_status check_inputs(text_reader *reader, mien_error *error) {
 /* Work of the last chunks is little, so that no worker has much of it when the others have none. */
 static size_t bytes_of_chunk(const text_reader *reader) {
   const size_t most = reader->options.chunk_bytes;
-  if (!reader->window.stream.is_file || reader->range.end != MIEN_ROWS_UNKNOWN) return most;
-  uint64_t share = reader->bytes_left / ((uint64_t)CHUNKS_LEFT * (reader->options.workers + 1));
+  if (!reader->window.stream.has_size || reader->range.end != MIEN_ROWS_UNKNOWN) return most;
+  double bytes = (double)reader->bytes_left;
+  /* What compressed bytes stand for is more by as much as it was so far. */
+  const uint64_t place = mien_window_place(&reader->window);
+  if (reader->window.stream.decompressor && place > 0) bytes *= (double)reader->window.consumed / (double)place;
+  if (bytes >= (double)most * CHUNKS_LEFT * (reader->options.workers + 1)) return most;
+  uint64_t share = (uint64_t)bytes / ((uint64_t)CHUNKS_LEFT * (reader->options.workers + 1));
   if (share < MIEN_LEAST_CHUNK_BYTES) share = MIEN_LEAST_CHUNK_BYTES;
   return share < most ? (size_t)share : most;
 }
@@ -181,7 +186,7 @@ static mien_status take_rows(text_reader *reader, mien_chunk *chunk, mien_window
 static mien_status claim_input(text_reader *reader, mien_chunk *chunk, mien_error *error) {
   mien_status status = MIEN_OK;
   mien_window_find find = MIEN_WINDOW_ROW;
-  uint64_t before = reader->is_open ? reader->window.consumed : 0;
+  uint64_t before = reader->is_open ? mien_window_place(&reader->window) : 0;
   if (!reader->is_open) {
     reader->next_row_in_input = 0;
     status = open_input(reader, chunk->input, &reader->tables[chunk->input], error);
@@ -189,7 +194,7 @@ static mien_status claim_input(text_reader *reader, mien_chunk *chunk, mien_erro
   }
   if (status == MIEN_OK && reader->next_row < reader->range.first) {
     status = skip_rows(reader, error);
-    before = reader->window.consumed;
+    before = mien_window_place(&reader->window);
   }
   mien_error later = {0}; /* on success a caller's error stays as it was */
   if (status == MIEN_OK) {
@@ -197,8 +202,8 @@ static mien_status claim_input(text_reader *reader, mien_chunk *chunk, mien_erro
     if (status != MIEN_OK && error) *error = later;
   }
   if (status != MIEN_OK) return status;
-  chunk->n_bytes = reader->window.consumed - before;
-  if (reader->window.stream.is_file)
+  chunk->n_bytes = mien_window_place(&reader->window) - before;
+  if (reader->window.stream.has_size)
     reader->bytes_left -= chunk->n_bytes < reader->bytes_left ? chunk->n_bytes : reader->bytes_left;
   chunk->is_dry = find == MIEN_WINDOW_LATER;
   chunk->source = reader->tables[chunk->input];

@@ -77,6 +77,10 @@ mien_status mien_window_open(mien_window *window, const char *path, bool is_csv,
 
 void mien_window_close(mien_window *window) { mien_stream_close(&window->stream); }
 
+uint64_t mien_window_place(const mien_window *window) {
+  return window->stream.decompressor ? window->stream.place : window->consumed;
+}
+
 void mien_window_free(mien_window *window) {
   free(window->bytes);
   *window = (mien_window){.stream.fd = -1};

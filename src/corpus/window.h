@@ -16,7 +16,7 @@ typedef struct mien_window {
   size_t capacity;
   size_t start, end;  /* bytes[start .. end) are read and not accepted */
   uint64_t passed;    /* bytes of the row looked for that were dropped, as it is too long */
-  uint64_t consumed;  /* bytes of the input before bytes[start] */
+  uint64_t consumed;  /* bytes before bytes[start], of what a compressed input stands for */
   uint64_t line;      /* 1-based, where the row looked for begins */
   mien_csv_scan scan; /* of the row looked for */
   bool ended;         /* the input has no more bytes than are here */
@@ -42,6 +42,10 @@ typedef enum mien_window_find {
 MIEN_MUST_USE mien_status mien_window_open(mien_window *window, const char *path, bool is_csv,
                                            const atomic_bool *cancel, mien_error *error);
 void mien_window_close(mien_window *window);
+
+/* How far it is in the input as it lies there; of a compressed one, behind what was read to get where it is. */
+uint64_t mien_window_place(const mien_window *window);
+
 void mien_window_free(mien_window *window);
 
 /* Looks for the next row behind those accepted, reading as it has to; a stream is waited for only if it `may_wait`. */

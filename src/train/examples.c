@@ -361,11 +361,7 @@ static mien_status read_chunks(loader *load, mien_reader *reader) {
 
 static mien_status choose_format(loader *load, const char *path) {
   load->format = load->options->format;
-  if (load->format == MIEN_INPUT_BY_ENDING)
-    load->format = mien_path_ends_with(path, ".csv")                                             ? MIEN_INPUT_CSV
-                   : mien_path_ends_with(path, ".tsv")                                           ? MIEN_INPUT_TSV
-                   : mien_path_ends_with(path, ".jsonl") || mien_path_ends_with(path, ".ndjson") ? MIEN_INPUT_JSONL
-                                                                                                 : MIEN_INPUT_TEXT;
+  if (load->format == MIEN_INPUT_BY_ENDING) load->format = mien_input_format_of(path);
   if (load->format == MIEN_INPUT_CSV || load->format == MIEN_INPUT_TSV || load->format == MIEN_INPUT_JSONL)
     return MIEN_OK;
   return mien_fail(load->error, MIEN_ARGUMENT, "%s: format: expected labelled data in csv, tsv or jsonl, found another",

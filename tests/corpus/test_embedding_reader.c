@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include "corpus/compressed.h"
 #include "corpus/reader.h"
 #include "corpus/temporary.h"
 #include "formats/npy.h"
@@ -12,8 +13,8 @@ enum { DIM = 2, INPUTS = 5, MOST_ROWS = 30, CHUNK_ROWS = 7 };
 static mien_error error;
 static char names[INPUTS][512];
 
-/* Row r of all is (r, -r). Input 2 is raw. */
-static void write_inputs(mien_input items[INPUTS], uint64_t input_rows[INPUTS], uint64_t *state) {
+/* Row r of all is (r, -r). Input 2 is raw; inputs 1 to 3 may be compressed. */
+static void write_inputs(bool compressed, mien_input items[INPUTS], uint64_t input_rows[INPUTS], uint64_t *state) {
   uint64_t row = 0;
   for (int k = 0; k < INPUTS; k++) {
     char bytes[MIEN_NPY_HEADER + MOST_ROWS * DIM * sizeof(float)];
@@ -23,7 +24,11 @@ static void write_inputs(mien_input items[INPUTS], uint64_t input_rows[INPUTS], 
     for (uint64_t i = 0; i < input_rows[k]; i++, row++)
       memcpy(bytes + header + i * DIM * sizeof(float), (float[DIM]){(float)row, -(float)row}, DIM * sizeof(float));
     snprintf(names[k], sizeof names[k], "%s%d", in_temporary("in"), k);
-    write_temporary(strrchr(names[k], '/') + 1, bytes, header + input_rows[k] * DIM * sizeof(float));
+    unsigned char packed[2 * sizeof bytes];
+    size_t size = header + input_rows[k] * DIM * sizeof(float);
+    const bool packs = compressed && k >= 1 && k <= 3;
+    if (packs) size = compress_bytes(k == 2 ? MIEN_ZSTD : MIEN_GZIP, bytes, size, packed, sizeof packed);
+    write_temporary(strrchr(names[k], '/') + 1, packs ? (char *)packed : bytes, size);
     items[k] = (mien_input){names[k], header ? MIEN_INPUT_NPY : MIEN_INPUT_F32};
   }
 }
@@ -70,7 +75,7 @@ START_TEST(a_range_has_its_rows_and_no_chunk_spans_two_parts) {
     mien_input items[INPUTS];
     const mien_inputs inputs = {items, INPUTS, INPUTS};
     uint64_t input_rows[INPUTS], n_rows = 0;
-    write_inputs(items, input_rows, &state);
+    write_inputs(i % 3 == 0, items, input_rows, &state);
     for (int k = 0; k < INPUTS; k++) n_rows += input_rows[k];
     mien_row_range range = {.first = random_bits(&state) % (n_rows + 1), .part_rows = 1 + random_bits(&state) % 20};
     range.end = range.first + random_bits(&state) % (n_rows - range.first + 1);

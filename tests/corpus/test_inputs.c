@@ -113,6 +113,32 @@ START_TEST(a_run_of_texts_reads_files_of_text_and_stdin) {
 }
 END_TEST
 
+START_TEST(names_of_compressed_files_say_what_is_in_them) {
+  static const struct {
+    const char *name;
+    mien_input_format format;
+  } cases[] = {
+      {"a.jsonl.gz", MIEN_INPUT_JSONL},    {"a.csv.zst", MIEN_INPUT_CSV},     {"a.TXT.GZ", MIEN_INPUT_TEXT},
+      {"a.npy.zst", MIEN_INPUT_NPY},       {"a.f32.gz", MIEN_INPUT_F32},      {"a.tsv.zst", MIEN_INPUT_TSV},
+      {"a.gz", MIEN_INPUT_BY_ENDING},      {".csv.gz", MIEN_INPUT_BY_ENDING}, {"a.csv.gz.gz", MIEN_INPUT_BY_ENDING},
+      {"a.csv.bz2", MIEN_INPUT_BY_ENDING}, {".gz", MIEN_INPUT_BY_ENDING},     {"gz", MIEN_INPUT_BY_ENDING}};
+  make_temporary();
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    ck_assert_msg(mien_input_format_of(cases[i].name) == cases[i].format, "%s", cases[i].name);
+    write_temporary(cases[i].name, "", 0);
+  }
+  kinds = MIEN_INPUT_TEXTS;
+  ck_assert_int_eq(add(temporary_folder, MIEN_INPUT_BY_ENDING), MIEN_OK);
+  ck_assert_uint_eq(inputs.count, 4);
+  expect(0, in_temporary("a.TXT.GZ"), MIEN_INPUT_TEXT);
+  mien_inputs_free(&inputs);
+  ck_assert_int_eq(add(in_temporary("*.zst"), MIEN_INPUT_CSV), MIEN_OK);
+  ck_assert_uint_eq(inputs.count, 3);
+  mien_inputs_free(&inputs);
+  remove_temporary();
+}
+END_TEST
+
 START_TEST(texts_and_embeddings_do_not_mix) {
   make_files();
   kinds = MIEN_INPUT_EMBEDDINGS | MIEN_INPUT_TEXTS;
@@ -127,4 +153,5 @@ END_TEST
 
 MIEN_SUITE("inputs", a_folder_is_its_embedding_files_by_name, a_pattern_is_what_it_matches_unless_a_file_has_its_name,
            what_is_no_input_is_refused_with_its_name, a_run_of_embeddings_asks_for_an_encoder_where_texts_are_given,
-           a_run_of_texts_reads_files_of_text_and_stdin, texts_and_embeddings_do_not_mix)
+           a_run_of_texts_reads_files_of_text_and_stdin, names_of_compressed_files_say_what_is_in_them,
+           texts_and_embeddings_do_not_mix)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "corpus/buffer.h"
+#include "corpus/compressed.h"
 #include "corpus/reader.h"
 #include "corpus/temporary.h"
 
@@ -81,12 +82,18 @@ static char *read_file(const char *bytes, size_t size, mien_input_format format,
   return read_inputs(&inputs, options);
 }
 
+/* The same of what is compressed. */
 static void expect(mien_input_format format, const mien_text_options *options, const char *bytes, size_t size,
                    const char *expected) {
-  char *found = read_file(bytes, size, format, options);
-  ck_assert_msg(strcmp(found, expected) == 0, "input '%.*s'\nexpected\n%sfound\n%s", (int)(size < 200 ? size : 200),
-                bytes, expected, found);
-  free(found);
+  static unsigned char packed[1 << 16];
+  for (mien_compression how = MIEN_PLAIN; how <= MIEN_ZSTD; how++) {
+    if (how != MIEN_PLAIN && size > sizeof packed / 2) break;
+    const size_t n = how == MIEN_PLAIN ? size : compress_bytes(how, bytes, size, packed, sizeof packed);
+    char *found = read_file(how == MIEN_PLAIN ? bytes : (char *)packed, n, format, options);
+    ck_assert_msg(strcmp(found, expected) == 0, "input%s '%.*s'\nexpected\n%sfound\n%s", mien_compression_ending(how),
+                  (int)(size < 200 ? size : 200), bytes, expected, found);
+    free(found);
+  }
 }
 
 #define EXPECT(format, options, bytes, expected) expect(format, options, bytes, sizeof(bytes) - 1, expected)
@@ -504,6 +511,47 @@ START_TEST(a_range_has_its_rows_and_no_chunk_spans_two_parts) {
 }
 END_TEST
 
+/* Rows before a broken place come, and then the failure, which is no end. */
+START_TEST(rows_before_a_broken_place_are_not_taken_for_all) {
+  static unsigned char packed[1024];
+  static const char expected[] = "1:a\n2:b\n3:c\n4:d\nin: truncated gz: expected more than ";
+  make_temporary();
+  size_t size = gzip_bytes("a\nb\n", 4, packed, sizeof packed);
+  size += gzip_bytes("c\nd\n", 4, packed + size, sizeof packed - size);
+  char *found = read_file((char *)packed, size - 8, MIEN_INPUT_TEXT, &any); /* the checksum is cut off */
+  ck_assert_msg(strncmp(found, expected, sizeof expected - 1) == 0, "%s", found);
+  free(found);
+  remove_temporary();
+}
+END_TEST
+
+START_TEST(progress_is_counted_in_compressed_bytes) {
+  static char text[400000];
+  static unsigned char packed[sizeof text];
+  for (size_t i = 0; i < sizeof text; i++) text[i] = i % 50 == 49 ? '\n' : (char)('a' + i * i / 50 % 23);
+  make_temporary();
+  const size_t size = zstd_bytes(text, sizeof text, packed, sizeof packed);
+  write_temporary("in", packed, size);
+  mien_input input = {(char *)in_temporary("in"), MIEN_INPUT_TEXT};
+  const mien_inputs inputs = {&input, 1, 1};
+  mien_reader *reader = NULL;
+  mien_chunk chunk = {0};
+  uint64_t n_bytes = 0, n_rows = 0;
+  ck_assert_int_eq(mien_text_reader_create(&inputs, &any, &reader, &error), MIEN_OK);
+  ck_assert_uint_eq(reader->n_bytes, size);
+  do {
+    ck_assert_msg(reader->claim(reader, &chunk, &error) == MIEN_OK, "%s", error.message);
+    n_rows += chunk.n_rows;
+    n_bytes += chunk.n_rows ? chunk.n_bytes : 0;
+  } while (chunk.n_rows > 0);
+  ck_assert_uint_eq(n_rows, sizeof text / 50);
+  ck_assert_uint_eq(n_bytes, size);
+  reader->destroy(reader);
+  mien_chunk_free(&chunk);
+  remove_temporary();
+}
+END_TEST
+
 START_TEST(inputs_before_a_range_are_not_read) {
   make_temporary();
   uint64_t input_rows[] = {2, 2};
@@ -529,4 +577,5 @@ MIEN_SUITE("text_reader", every_line_of_text_is_a_row, a_byte_order_mark_is_no_t
            columns_are_found_by_name_or_number, rows_do_not_depend_on_how_bytes_arrive_and_on_chunks,
            a_row_that_is_too_long_is_a_bad_one_and_the_next_is_read, a_row_of_the_greatest_length_is_a_good_one,
            a_long_row_that_trickles_takes_linear_time, rows_of_many_inputs_follow_each_other,
-           a_range_has_its_rows_and_no_chunk_spans_two_parts, inputs_before_a_range_are_not_read)
+           a_range_has_its_rows_and_no_chunk_spans_two_parts, rows_before_a_broken_place_are_not_taken_for_all,
+           progress_is_counted_in_compressed_bytes, inputs_before_a_range_are_not_read)
