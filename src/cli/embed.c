@@ -41,11 +41,12 @@ static int help(void) {
          "                        bad rows, whose numbers are NaN: {\"bad_rows\":[7]}. Default: stdout, for f32\n"
          "  --output-format npy|f32\n"
          "                        default: by FILE's ending\n"
+         "%s"
          "    npy                 .npy of float32 (N,D); the file must be one that can be written over\n"
          "    f32                 raw little-endian float32\n"
          "\n"
          "Run:\n%s%s%s",
-         cli_parts_help, cli_device_help, cli_run_help);
+         cli_compression_help, cli_parts_help, cli_device_help, cli_run_help);
   return cli_flush_stdout();
 }
 

@@ -60,6 +60,7 @@ int cli_label_help(void) {
       "  --output-format jsonl|csv|npy|bits\n"
       "                        default: by FILE's ending (.jsonl, .csv, .npy, .bits); jsonl on stdout, and on a\n"
       "                        terminal text for people\n"
+      "%s"
       "    jsonl               {\"row\":0,\"id\":7,\"labels\":[\"joy\"],\"scores\":[0.93]}, highest first; a bad row:\n"
       "                        {\"row\":7,\"error\":\"line 8: field 'text' is missing\"}. \"file\" stands behind the "
       "row\n"
@@ -78,7 +79,7 @@ int cli_label_help(void) {
       "\n"
       "Run:\n"
       "%s%s%s",
-      cli_kept_help, cli_parts_help, cli_device_help, cli_run_help);
+      cli_compression_help, cli_kept_help, cli_parts_help, cli_device_help, cli_run_help);
   return cli_flush_stdout();
 }
 

@@ -38,7 +38,8 @@ static int help(void) {
       "--resume or --shard. All parts of all shards must be there, done, of one run, and as they were written: files\n"
       "are checked by their bytes, and rows are counted.\n"
       "\n"
-      "  -o, --output FILE     appears when it is whole, or not at all. Default: stdout\n"
+      "  -o, --output FILE     appears when it is whole, or not at all; compressed where it ends in .gz or .zst.\n"
+      "                        Default: stdout, not compressed\n"
       "  -q, --quiet           no summary on stderr\n"
       "  --help                show this\n"
       "\n"
@@ -238,11 +239,14 @@ static mien_status end_output(merge *m, mien_error *error) {
 static mien_status write_output(merge *m, mien_error *error) {
   m->piece = mien_alloc_raw(PIECE_BYTES);
   if (!m->piece) return mien_fail_memory(error, m->folder.path, PIECE_BYTES);
+  size_t length;
   mien_status status = mien_output_open(m->path, &cli_cancelled, &m->output, error);
+  if (status == MIEN_OK && m->path)
+    status = mien_output_compress(m->output, mien_compression_of_name(m->path, &length), error);
   if (status == MIEN_OK && is_array(m) && has_header(m)) {
     char header[MIEN_NPY_HEADER];
     make_header(m, m->folder.sum.n_rows, header);
-    status = mien_output_write(m->output, header, sizeof header, error);
+    status = mien_output_write_header(m->output, header, sizeof header, error);
   }
   if (status == MIEN_OK) status = cli_parts_folder_each(&m->folder, copy_part, m, error);
   return status == MIEN_OK ? end_output(m, error) : status;

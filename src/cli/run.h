@@ -99,9 +99,10 @@ enum {
 #define CLI_DEVICE_OPTION {"device", required_argument, NULL, CLI_DEVICE}
 /* clang-format on */
 
-/* The lines of --help on inputs of text, on fields that are kept, on parts, on the device, and on the run. */
-extern const char cli_formats_help[], cli_fields_help[], cli_kept_help[], cli_parts_help[], cli_device_help[],
-    cli_run_help[];
+/* The lines of --help on inputs of text, on fields that are kept, on parts, on compressed outputs, on the device, and
+ * on the run. */
+extern const char cli_formats_help[], cli_fields_help[], cli_kept_help[], cli_parts_help[], cli_compression_help[],
+    cli_device_help[], cli_run_help[];
 
 /* A name of an output format. */
 typedef struct cli_format {
@@ -139,7 +140,8 @@ int cli_choose(const char *command, const char *option, const char *value, const
 int cli_number(const char *command, const char *option, const char *value, uint64_t least, uint64_t most,
                uint64_t *out);
 
-/* The format that the ending of an output's name says; false when it says none. */
+/* The format that the ending of an output's name says, that of a compressed one by what is before it; false when it
+ * says none. */
 bool cli_format_of(const char *path, mien_output_format *format);
 
 /* ---- The run -------------------------------------------------------------------------------------------------- */

@@ -13,7 +13,12 @@
 
 const char cli_formats_help[] =
     "  --input-format FORMAT what the inputs are, whatever their endings, and all files of folders; stdin is text\n"
-    "                        unless this says otherwise\n"
+    "                        unless this says otherwise"
+#ifndef __EMSCRIPTEN__
+    ". What is gzip or Zstandard by its first bytes is read as\n"
+    "                        what is in it, whatever its name; .jsonl.gz, .csv.zst and so on are endings too"
+#endif
+    "\n"
     "    text                .txt .text: a line a row, empty lines too\n"
     "    jsonl               .jsonl .ndjson: an object a line; empty lines are no rows\n"
     "    csv                 .csv: RFC 4180 with a header; empty lines are no rows\n"
@@ -34,8 +39,11 @@ const char cli_kept_help[] =
     "                        of the output's own (row, file, id, labels, scores, ...) gets input_ before its name\n";
 
 #ifdef __EMSCRIPTEN__
+const char cli_compression_help[] = "";
 const char cli_parts_help[] = "";
 #else
+const char cli_compression_help[] =
+    "                        FORMAT.gz and FORMAT.zst, and a FILE that ends so, are compressed\n";
 const char cli_parts_help[] =
     "  --part-rows N         writes a folder instead of a file, with parts of N rows and a manifest that lists those\n"
     "                        that are done. Default with the options below: 100000. 'mien merge' makes one file of it\n"
@@ -105,8 +113,14 @@ bool cli_format_of(const char *path, mien_output_format *format) {
   } endings[] = {{".jsonl", MIEN_OUTPUT_JSONL}, {".ndjson", MIEN_OUTPUT_JSONL},  {".csv", MIEN_OUTPUT_CSV},
                  {".bits", MIEN_OUTPUT_BITS},   {".bits.npy", MIEN_OUTPUT_BITS}, {".npy", MIEN_OUTPUT_NPY},
                  {".f32", MIEN_OUTPUT_F32}};
+  size_t length;
+  char name[CLI_PATH_CHARS];
+  mien_compression_of_name(path, &length);
+  if (length >= sizeof name) return false;
+  memcpy(name, path, length);
+  name[length] = '\0';
   for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-    if (!mien_path_ends_with(path, endings[i].ending)) continue;
+    if (!mien_path_ends_with(name, endings[i].ending)) continue;
     *format = endings[i].format;
     return true;
   }
@@ -138,7 +152,14 @@ static int set_input_format(cli_run *run, const char *value) {
 static int set_output_format(cli_run *run, const char *value, const cli_format *formats, int n) {
   const char *names[8];
   int choice = 0;
+  size_t length;
+  run->rows.compression = mien_compression_of_name(value, &length);
   for (int i = 0; i < n; i++) names[i] = formats[i].name;
+  for (int i = 0; i < n; i++) {
+    if (strncmp(value, names[i], length) != 0 || names[i][length] != '\0') continue;
+    value = names[i];
+    break;
+  }
   int code = cli_choose(run->command, "--output-format", value, names, n, &choice);
   run->rows.format = formats[choice].format;
   run->has_format = true;
@@ -309,6 +330,19 @@ void cli_run_init(cli_run *run, const char *command) {
   *run = (cli_run){.command = command, .run.max_bad = UINT64_MAX, .log_every = USUAL_SECONDS};
 }
 
+/* As --output-format says, else as the output's name ends. */
+static int choose_compression(cli_run *run) {
+  size_t length;
+  if (run->rows.compression == MIEN_PLAIN && run->output)
+    run->rows.compression = mien_compression_of_name(run->output, &length);
+  if (run->rows.compression == MIEN_PLAIN) return MIEN_OK;
+#ifdef __EMSCRIPTEN__
+  return cli_usage(run->command, "compressed output is not in mien-wasm: the native mien has it");
+#endif
+  if (run->output || !isatty(STDOUT_FILENO)) return MIEN_OK;
+  return cli_usage(run->command, "a terminal can't show compressed output: use -o FILE");
+}
+
 static int check_parts(cli_run *run) {
   enum { USUAL_ROWS = 100000 };
   cli_parts *parts = &run->parts;
@@ -343,7 +377,8 @@ int cli_run_finish_options(cli_run *run, int argc, char **argv) {
   run->rows.has_id = run->texts.id_field || run->texts.id_column;
   if (run->run.fail_on_bad && cli_run_has(run, CLI_MAX_BAD_ROWS))
     return cli_usage(run->command, "options '--on-bad-row fail' and '--max-bad-rows' exclude each other");
-  const int code = check_parts(run);
+  int code = check_parts(run);
+  if (code == MIEN_OK) code = choose_compression(run);
   if (code != MIEN_OK) return code;
   return run->run.device == MIEN_DEVICE_CUDA ? cli_device_find_libraries(run->command) : MIEN_OK;
 }

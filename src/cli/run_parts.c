@@ -22,7 +22,8 @@ typedef struct parts_run {
   cli_run *run;
   mien_model *model;
   const mien_inputs *inputs;
-  const char *folder, *ending; /* the ending is static */
+  const char *folder;
+  char ending[16]; /* of parts: ".jsonl.zst" */
   cli_shard shard;
   bool has_streams;
   cli_survey survey;
@@ -371,9 +372,10 @@ int cli_run_in_parts(cli_run *run, mien_model *model, const mien_inputs *inputs)
                  .model = model,
                  .inputs = inputs,
                  .folder = run->parts.folder,
-                 .ending = ending_of(run->rows.format),
                  .shard = run->parts.shard,
                  .manifest.fd = -1};
+  snprintf(p.ending, sizeof p.ending, "%s%s", ending_of(run->rows.format),
+           mien_compression_ending(run->rows.compression));
   mien_error error;
   const mien_status status = run_parts(&p, &error);
   const int code = status == MIEN_OK ? MIEN_OK : cli_report(run->command, &error);

@@ -36,9 +36,9 @@ static int help(void) {
          "...\"}. \"file\" "
          "stands\n"
          "                        behind the row where there are several inputs, then id and kept fields\n"
-         "%s\n"
+         "%s%s\n"
          "Run:\n%s%s",
-         cli_kept_help, cli_parts_help, cli_run_help);
+         cli_compression_help, cli_kept_help, cli_parts_help, cli_run_help);
   return cli_flush_stdout();
 }
 

@@ -13,9 +13,11 @@
 #include "base/memory.h"
 #include "base/new_file.h"
 #include "corpus/cancel.h"
+#include "corpus/compress.h"
 
 enum {
-  GATHERED_BYTES = 64 * 1024,
+  GATHERED_BYTES = 64 * 1024, /* also what the compressor gets at once */
+  PACKED_BYTES = 16 * 1024,
   MAX_TRANSFER = 1 << 30, /* Linux transfers at most 0x7ffff000 bytes a call */
 };
 
@@ -27,6 +29,8 @@ struct mien_output {
   uint64_t start; /* where in the file the output began */
   size_t gathered;
   char bytes[GATHERED_BYTES];
+  mien_compression compression;
+  mien_compressor *compressor; /* NULL: bytes are written as they are */
 };
 
 static mien_status fail_system(const mien_output *output, const char *action, mien_error *error) {
@@ -127,14 +131,61 @@ static mien_status write_all(mien_output *output, const char *bytes, size_t size
   return MIEN_OK;
 }
 
-mien_status mien_output_flush(mien_output *output, mien_error *error) {
+/* Takes what is gathered to the compressor, and what comes out of it to the output. */
+static mien_status compress_gathered(mien_output *output, bool ends, mien_error *error) {
+  char packed[PACKED_BYTES];
+  size_t at = 0;
+  mien_status status = MIEN_OK;
+  for (bool is_done = false; status == MIEN_OK && !is_done;) {
+    size_t used = 0, made = 0;
+    status = mien_compress(output->compressor, output->bytes + at, output->gathered - at, ends, &used, packed,
+                           sizeof packed, &made, &is_done, error);
+    at += used;
+    if (status == MIEN_OK) status = write_all(output, packed, made, error);
+  }
+  output->gathered = 0;
+  return status;
+}
+
+/* Compressed in units of GATHERED_BYTES, however they are written. */
+static mien_status write_compressed(mien_output *output, const char *bytes, size_t size, mien_error *error) {
+  mien_status status = MIEN_OK;
+  while (status == MIEN_OK && size > 0) {
+    const size_t room = GATHERED_BYTES - output->gathered, n = size < room ? size : room;
+    memcpy(output->bytes + output->gathered, bytes, n);
+    output->gathered += n;
+    bytes += n;
+    size -= n;
+    if (output->gathered == GATHERED_BYTES) status = compress_gathered(output, false, error);
+  }
+  return status;
+}
+
+mien_status mien_output_compress(mien_output *output, mien_compression compression, mien_error *error) {
+  output->compression = compression;
+  if (compression == MIEN_PLAIN) return MIEN_OK;
+  return mien_compressor_create(compression, output->name, &output->compressor, error);
+}
+
+static mien_status write_gathered(mien_output *output, mien_error *error) {
   size_t size = output->gathered;
   output->gathered = 0;
   return write_all(output, output->bytes, size, error);
 }
 
+mien_status mien_output_flush(mien_output *output, mien_error *error) {
+  return output->compressor ? MIEN_OK : write_gathered(output, error);
+}
+
+mien_status mien_output_write_header(mien_output *output, const void *bytes, size_t size, mien_error *error) {
+  unsigned char stored[MIEN_STORED_BYTES + MIEN_STORED_AROUND];
+  if (!output->compressor) return mien_output_write(output, bytes, size, error);
+  return write_all(output, (char *)stored, mien_compress_stored(output->compression, bytes, size, stored), error);
+}
+
 mien_status mien_output_write(mien_output *output, const void *bytes, size_t size, mien_error *error) {
   if (size == 0) return MIEN_OK;
+  if (output->compressor) return write_compressed(output, bytes, size, error);
   if (size > GATHERED_BYTES - output->gathered) {
     mien_status status = mien_output_flush(output, error);
     if (status != MIEN_OK) return status;
@@ -145,9 +196,10 @@ mien_status mien_output_write(mien_output *output, const void *bytes, size_t siz
   return MIEN_OK;
 }
 
-mien_status mien_output_patch(mien_output *output, uint64_t offset, const void *bytes, size_t size, mien_error *error) {
+static mien_status write_over(mien_output *output, const void *bytes, size_t size, mien_error *error) {
   mien_status status = mien_output_flush(output, error);
   const char *at = bytes;
+  uint64_t offset = 0;
   /* Devices that seek (/dev/null) have nothing that could be patched. */
   while (output->is_regular && status == MIEN_OK && size > 0) {
     ssize_t done = pwrite(output->file.fd, at, size, (off_t)(output->start + offset));
@@ -160,8 +212,14 @@ mien_status mien_output_patch(mien_output *output, uint64_t offset, const void *
   return status;
 }
 
+mien_status mien_output_patch_header(mien_output *output, const void *bytes, size_t size, mien_error *error) {
+  unsigned char stored[MIEN_STORED_BYTES + MIEN_STORED_AROUND];
+  if (!output->compressor) return write_over(output, bytes, size, error);
+  return write_over(output, stored, mien_compress_stored(output->compression, bytes, size, stored), error);
+}
+
 mien_status mien_output_close(mien_output *output, mien_error *error) {
-  mien_status status = mien_output_flush(output, error);
+  mien_status status = output->compressor ? compress_gathered(output, true, error) : write_gathered(output, error);
   if (status != MIEN_OK) return status;
   /* Network file systems report at close what they could not write; stdout itself stays open for its owner. */
   int fd = output->file.fd == STDOUT_FILENO ? dup(STDOUT_FILENO) : output->file.fd;
@@ -178,6 +236,7 @@ void mien_output_destroy(mien_output *output) {
   if (!output) return;
   if (output->file.fd == STDOUT_FILENO) output->file.fd = -1;
   mien_new_file_discard(&output->file);
+  mien_compressor_destroy(output->compressor);
   mien_free(output->name);
   mien_free(output);
 }

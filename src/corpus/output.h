@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "base/status.h"
+#include "corpus/compression.h"
 
 typedef struct mien_output mien_output;
 
@@ -20,7 +21,13 @@ typedef struct mien_output mien_output;
 MIEN_MUST_USE mien_status mien_output_open(const char *path, const atomic_bool *cancel, mien_output **output,
                                            mien_error *error);
 
-/* Whether bytes written before can be written over: mien_output_patch works. */
+/*
+ * Compresses what is written from here on, of an output that nothing was written to. The compressed bytes depend on
+ * what is written and not on how it is cut into writes. MIEN_PLAIN changes nothing.
+ */
+MIEN_MUST_USE mien_status mien_output_compress(mien_output *output, mien_compression compression, mien_error *error);
+
+/* Whether bytes written before can be written over: mien_output_patch_header works. */
 bool mien_output_is_seekable(const mien_output *output);
 
 /* Whether it is a file with a temporary name, and not a device or a stream. */
@@ -32,12 +39,19 @@ bool mien_output_is_same_file(const char *output_path, const char *path);
 /* Appends; small writes are gathered. */
 MIEN_MUST_USE mien_status mien_output_write(mien_output *output, const void *bytes, size_t size, mien_error *error);
 
-/* Writes what is gathered: what reads the output waits for it. */
+/*
+ * Writes a header, before all else, that is written over when what it tells is known: of at most 255 bytes. Compressed
+ * it is a member or frame of its own.
+ */
+MIEN_MUST_USE mien_status mien_output_write_header(mien_output *output, const void *bytes, size_t size,
+                                                   mien_error *error);
+
+/* Writes what is gathered: what reads the output waits for it. Compressed bytes are not cut for it. */
 MIEN_MUST_USE mien_status mien_output_flush(mien_output *output, mien_error *error);
 
-/* Writes over `size` bytes at `offset` from where the output began, all of which were written before. */
-MIEN_MUST_USE mien_status mien_output_patch(mien_output *output, uint64_t offset, const void *bytes, size_t size,
-                                            mien_error *error);
+/* Writes over the header, by one of the same size. */
+MIEN_MUST_USE mien_status mien_output_patch_header(mien_output *output, const void *bytes, size_t size,
+                                                   mien_error *error);
 
 /* Writes what is gathered and closes, checking both; a file stays under its temporary name. */
 MIEN_MUST_USE mien_status mien_output_close(mien_output *output, mien_error *error);

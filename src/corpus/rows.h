@@ -5,6 +5,7 @@
 
 #include "base/number.h"
 #include "corpus/block.h"
+#include "corpus/compression.h"
 #include "corpus/select.h"
 
 typedef enum mien_output_format {
@@ -23,6 +24,7 @@ static inline bool mien_output_is_array(mien_output_format format) {
 
 typedef struct mien_row_options {
   mien_output_format format;
+  mien_compression compression; /* of the output, its sidecar aside */
   mien_row_content content;
   bool all_scores;           /* jsonl and csv: every label's score too */
   bool colour;               /* text */

@@ -42,7 +42,7 @@ static mien_status begin_array(mien_writer *writer, const char *path, mien_error
   if (has_header(writer)) {
     char header[MIEN_NPY_HEADER];
     make_header(writer, header);
-    status = mien_output_write(writer->output, header, sizeof header, error);
+    status = mien_output_write_header(writer->output, header, sizeof header, error);
   }
   if (status != MIEN_OK || !mien_output_is_file(writer->output)) return status;
   return mien_sidecar_open(&writer->sidecar, path, options->content, writer->labels, writer->n_labels,
@@ -85,6 +85,7 @@ static mien_status begin_file(mien_writer *writer, const char *path, uint64_t fi
   writer->part = (mien_part){.first_row = first_row};
   writer->has_begun = true;
   mien_status status = mien_output_open(path, writer->cancel, &writer->output, error);
+  if (status == MIEN_OK) status = mien_output_compress(writer->output, writer->rows.options.compression, error);
   if (status == MIEN_OK && is_array(writer)) status = begin_array(writer, path, error);
   if (status == MIEN_OK && writer->rows.options.format == MIEN_OUTPUT_CSV) status = begin_csv(writer, error);
   return status;
@@ -104,7 +105,7 @@ static mien_status end_file(mien_writer *writer, mien_error *error) {
   if (is_array(writer) && has_header(writer)) {
     char header[MIEN_NPY_HEADER];
     make_header(writer, header);
-    status = mien_output_patch(writer->output, 0, header, sizeof header, error);
+    status = mien_output_patch_header(writer->output, header, sizeof header, error);
   }
   if (status == MIEN_OK) status = mien_output_close(writer->output, error);
   if (status == MIEN_OK && sidecar) status = mien_sidecar_close(&writer->sidecar, error);

@@ -4,6 +4,7 @@
 parts.py COMMAND WRITE_FAULTS [TEST...]: WRITE_FAULTS is the library that is made of write_faults.c."""
 
 import fcntl
+import gzip
 import json
 import os
 import random
@@ -136,6 +137,52 @@ class Parts(unittest.TestCase):
                 for shard in self.random.sample(range(1, 8), 7):
                     self.do(*arguments, "-o", folder, "--shard", f"{shard}/7", "--shard-by", by, "--part-rows", "13")
                 self.assert_merged(folder, one)
+
+    def test_compressed_parts_merged_are_one_run(self):
+        """And merged to a name that is not compressed they are the run that is not."""
+        self.write_rows("rows.npy", 230)
+        self.write("rows.npy.gz", gzip.compress(self.bytes_of("rows.npy")))
+        for ending in ("jsonl.gz", "jsonl.zst", "csv.gz", "csv.zst", "npy.gz", "npy.zst", "bits.gz", "bits.zst"):
+            plain = ending.split(".")[0]
+            self.do(*LABEL, "rows.npy", "-o", f"plain.{plain}")
+            self.do(*LABEL, "rows.npy", "-o", f"one.{ending}")
+            if ending.endswith(".gz"):
+                self.assertEqual(gzip.decompress(self.bytes_of(f"one.{ending}")), self.bytes_of(f"plain.{plain}"))
+            self.do(*LABEL, "rows.npy", "-o", f"parts.{ending}", "--part-rows", "64")
+            for shard in (2, 3, 1):
+                self.do(*LABEL, "rows.npy.gz", "-o", f"shards.{ending}", "--shard", f"{shard}/3", "--part-rows", "13")
+            for folder in (f"parts.{ending}", f"shards.{ending}"):
+                self.do("merge", folder, "-o", f"merged.{ending}")
+                self.assertEqual(self.bytes_of(f"merged.{ending}"), self.bytes_of(f"one.{ending}"), folder)
+                self.do("merge", folder, "-o", f"merged.{plain}")
+                self.assertEqual(self.bytes_of(f"merged.{plain}"), self.bytes_of(f"plain.{plain}"), folder)
+            names = [name for name in os.listdir(self.path(f"parts.{ending}")) if name.startswith("part-0")]
+            self.assertTrue(all(name.endswith((f".{ending}", ".labels.json")) for name in names), names)
+
+    def test_an_output_format_may_say_how_it_is_compressed(self):
+        self.write_rows("rows.npy", 30)
+        self.do(*LABEL, "rows.npy", "-o", "one.jsonl")
+        for name, arguments in (("a", ["--output-format", "jsonl.gz"]), ("b.gz", ["--output-format", "jsonl"])):
+            self.do(*LABEL, "rows.npy", "-o", name, *arguments)
+            self.assertEqual(gzip.decompress(self.bytes_of(name)), self.bytes_of("one.jsonl"))
+        piped = self.run_mien(*LABEL, "rows.npy", "--output-format", "jsonl.gz")
+        self.assertEqual(gzip.decompress(piped.stdout), self.bytes_of("one.jsonl"))
+        self.assertIn("expected jsonl|csv|npy|bits", self.do(*LABEL, "rows.npy", "--output-format", "jsonl.xz", code=2))
+        self.assertIn("expected jsonl|csv|npy|bits", self.do(*LABEL, "rows.npy", "--output-format", ".gz", code=2))
+        self.do(*LABEL, "rows.npy", "-o", "out", "--output-format", "csv.zst", "--part-rows", "9")
+        self.assertTrue(os.path.exists(self.path("out", "part-00003.csv.zst")))
+
+    def test_compressed_inputs_and_outputs_can_be_gone_on_with(self):
+        """Inputs are known by their bytes as they lie there."""
+        self.write("in.txt.gz", gzip.compress(b"a b\n" * 100))
+        run = [*LABEL_TEXTS, "in.txt.gz", "-o", "out.jsonl.zst", "--part-rows", "30"]
+        self.do(*run)
+        expected = self.files_of("out.jsonl.zst")
+        os.unlink(self.path("out.jsonl.zst", "part-00002.jsonl.zst"))
+        self.do(*run, "--resume")
+        self.assert_same_files(self.files_of("out.jsonl.zst"), expected)
+        self.write("in.txt.gz", gzip.compress(b"a b\n" * 100, 1))  # the same rows in other bytes
+        self.assertIn("in.txt.gz: has changed", self.do(*run, "--resume", code=3))
 
     def test_parts_have_their_rows_and_the_manifest_says_so(self):
         self.write_rows("rows.npy", 250)
