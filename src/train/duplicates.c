@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "corpus/cancel.h"
 
@@ -14,21 +15,6 @@ typedef struct keyed_row {
   uint64_t key;
   size_t row;
 } keyed_row;
-
-/* The finalizer of MurmurHash3 (Appleby, public domain): every bit of x moves about half of the result's. */
-static uint64_t mix(uint64_t x) {
-  x ^= x >> 33;
-  x *= 0xff51afd7ed558ccdU;
-  x ^= x >> 33;
-  x *= 0xc4ceb9fe1a85ec53U;
-  return x ^ x >> 33;
-}
-
-static uint64_t hash_bytes(const char *bytes, size_t size) {
-  uint64_t hash = size;
-  for (size_t i = 0; i < size; i++) hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3U + (hash >> 47);
-  return mix(hash);
-}
 
 static int compare_keys(const void *a, const void *b) {
   const keyed_row *left = a, *right = b;
@@ -111,7 +97,7 @@ static keyed_row *sort_texts(const mien_normal_texts *texts) {
   if (!sorted) return NULL;
   for (size_t i = 0; i < texts->n; i++) {
     const mien_span text = mien_normal_text(texts, i);
-    sorted[i] = (keyed_row){hash_bytes(text.bytes, text.size), i};
+    sorted[i] = (keyed_row){mien_hash(text.bytes, text.size), i};
   }
   qsort(sorted, texts->n, sizeof *sorted, compare_keys);
   return sorted;
@@ -164,7 +150,7 @@ mien_status mien_duplicates_among(const mien_normal_texts *texts, const mien_nor
   if (!sorted) return mien_fail_memory(error, "duplicates", among->n * sizeof *sorted);
   for (size_t i = 0; i < texts->n; i++) {
     const mien_span text = mien_normal_text(texts, i);
-    const uint64_t key = hash_bytes(text.bytes, text.size);
+    const uint64_t key = mien_hash(text.bytes, text.size);
     first[i] = SIZE_MAX;
     for (size_t k = find_key(sorted, among->n, key); k < among->n && sorted[k].key == key; k++) {
       if (!is_equal(text, mien_normal_text(among, sorted[k].row))) continue;
@@ -181,7 +167,7 @@ mien_status mien_duplicates_among(const mien_normal_texts *texts, const mien_nor
 static size_t count_shingles(mien_span text) { return text.size < MIEN_SHINGLE ? 1 : text.size - MIEN_SHINGLE + 1; }
 
 static uint64_t shingle_at(mien_span text, size_t at) {
-  return hash_bytes(text.bytes + at, text.size < MIEN_SHINGLE ? text.size : MIEN_SHINGLE);
+  return mien_hash(text.bytes + at, text.size < MIEN_SHINGLE ? text.size : MIEN_SHINGLE);
 }
 
 static int compare_numbers(const void *a, const void *b) {
@@ -246,13 +232,13 @@ static mien_status make_shingles(const mien_normal_texts *texts, size_t *parents
 static uint64_t band_key(const shingles *sets, size_t row, unsigned band) {
   uint64_t key = band;
   for (unsigned h = 0; h < HASHES; h++) {
-    const uint64_t salt = mix((uint64_t)band * HASHES + h + 1);
+    const uint64_t salt = mien_hash_mix((uint64_t)band * HASHES + h + 1);
     uint64_t least = UINT64_MAX;
     for (size_t i = 0; i < sets->counts[row]; i++) {
-      const uint64_t hash = mix(sets->all[sets->starts[row] + i] ^ salt);
+      const uint64_t hash = mien_hash_mix(sets->all[sets->starts[row] + i] ^ salt);
       least = hash < least ? hash : least;
     }
-    key = mix(key ^ least);
+    key = mien_hash_mix(key ^ least);
   }
   return key;
 }
