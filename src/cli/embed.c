@@ -14,7 +14,7 @@ static const struct option long_options[] = {
   {"model", required_argument, NULL, CLI_MODEL},
   {"dtype", required_argument, NULL, CLI_DTYPE},
   CLI_RUN_OPTIONS,
-  CLI_DEVICE_OPTION,
+  CLI_DEVICE_OPTIONS,
   {NULL, 0, NULL, 0},
 };
 /* clang-format on */
@@ -45,8 +45,8 @@ static int help(void) {
          "    npy                 .npy of float32 (N,D); the file must be one that can be written over\n"
          "    f32                 raw little-endian float32\n"
          "\n"
-         "Run:\n%s%s%s",
-         cli_compression_help, cli_parts_help, cli_device_help, cli_run_help);
+         "Run:\n%s%s%s%s",
+         cli_compression_help, cli_parts_help, cli_device_help, cli_cache_help, cli_run_help);
   return cli_flush_stdout();
 }
 

@@ -22,7 +22,7 @@ enum {
 static const struct option long_options[] = {
   CLI_MODEL_OPTIONS,
   CLI_RUN_OPTIONS,
-  CLI_DEVICE_OPTION,
+  CLI_DEVICE_OPTIONS,
   {"scores", required_argument, NULL, SCORES},
   {"top-k", required_argument, NULL, TOP_K},
   {"min-labels", required_argument, NULL, MIN_LABELS},
@@ -78,8 +78,8 @@ int cli_label_help(void) {
       "                        Default: 0\n"
       "\n"
       "Run:\n"
-      "%s%s%s",
-      cli_compression_help, cli_kept_help, cli_parts_help, cli_device_help, cli_run_help);
+      "%s%s%s%s",
+      cli_compression_help, cli_kept_help, cli_parts_help, cli_device_help, cli_cache_help, cli_run_help);
   return cli_flush_stdout();
 }
 
@@ -168,7 +168,7 @@ static int check_inputs(cli_label_options *options) {
   if (from_inputs) return MIEN_OK;
   options->is_prompt = !from_texts && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !run->output;
   if (!from_texts && !options->is_prompt) return cli_usage(command, "expected an INPUT, found none");
-  if (run->text_option && run->text_option != CLI_MAX_TOKENS)
+  if (run->text_option && run->text_option != CLI_MAX_TOKENS && run->text_option != CLI_NO_CACHE)
     return cli_usage(command, "option '%s' is for INPUTs", cli_run_name(run->text_option));
   return cli_run_has(run, CLI_INPUT_FORMAT) ? cli_usage(command, "option '--input-format' is for INPUTs") : MIEN_OK;
 }

@@ -104,12 +104,20 @@ static void tell_text(cli_progress *p, const mien_run_summary *summary, const cl
   }
 }
 
+/* Whether equal texts are run once. */
+static bool has_duplicates(const cli_progress *p) {
+  return p->reader->has_texts && p->run->rows.content != MIEN_ROWS_TOKENS && !p->run->run.no_cache;
+}
+
 static void sum_up_text(const cli_progress *p, const mien_run_summary *summary, double seconds) {
   const mien_row_content content = p->run->rows.content;
   fprintf(stderr, "mien: %" PRIu64 " %s, ", summary->n_rows, rows_name(p));
   if (content == MIEN_ROWS_LABELS) fprintf(stderr, "%" PRIu64 " labels, ", summary->n_labels);
   if (content == MIEN_ROWS_TOKENS) fprintf(stderr, "%" PRIu64 " tokens, ", summary->n_tokens);
   if (p->reader->has_texts) fprintf(stderr, "%" PRIu64 " truncated, ", summary->n_truncated);
+  if (has_duplicates(p))
+    fprintf(stderr, "%" PRIu64 " duplicates (%.1f%%), ", summary->n_duplicates,
+            summary->n_pieces ? 100 * (double)summary->n_duplicates / (double)summary->n_pieces : 0.0);
   fprintf(stderr, "%" PRIu64 " bad rows in %.3f s (%.0f %s/s), ", summary->n_bad, seconds,
           seconds > 0 ? (double)summary->n_rows / seconds : 0.0, rows_name(p));
   if (summary->dtype) fprintf(stderr, "dtype %s, isa %s, ", summary->dtype, summary->isa);
@@ -150,6 +158,7 @@ static void sum_up_json(const cli_progress *p, const mien_run_summary *summary, 
   if (p->run->rows.content == MIEN_ROWS_LABELS) cli_json_set(&built, line, "labels", count(summary->n_labels));
   cli_json_set(&built, line, "tokens", count(cli_progress_tokens(p->run, summary)));
   cli_json_set(&built, line, "truncated", count(summary->n_truncated));
+  if (has_duplicates(p)) cli_json_set(&built, line, "duplicates", count(summary->n_duplicates));
   cli_json_set(&built, line, "bad_rows", count(summary->n_bad));
   cli_json_set(&built, line, "seconds", json_real(seconds));
   cli_json_set(&built, line, "rows_per_s", json_real(seconds > 0 ? (double)summary->n_rows / seconds : 0));

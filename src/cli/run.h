@@ -66,6 +66,7 @@ enum {
   CLI_LOG_FORMAT,
   CLI_LOG_EVERY,
   CLI_THREADS,
+  CLI_NO_CACHE,
   CLI_DEVICE,
   CLI_HELP,
   CLI_RUN_OWN,
@@ -96,13 +97,15 @@ enum {
   {"threads", required_argument, NULL, CLI_THREADS},               \
   {"help", no_argument, NULL, CLI_HELP}
 /* Of those that run a model, and not its tokenizer alone. */
-#define CLI_DEVICE_OPTION {"device", required_argument, NULL, CLI_DEVICE}
+#define CLI_DEVICE_OPTIONS                                         \
+  {"device", required_argument, NULL, CLI_DEVICE},                 \
+  {"no-cache", no_argument, NULL, CLI_NO_CACHE}
 /* clang-format on */
 
-/* The lines of --help on inputs of text, on fields that are kept, on parts, on compressed outputs, on the device, and
- * on the run. */
+/* The lines of --help on inputs of text, on fields that are kept, on parts, on compressed outputs, on the device, on
+ * equal texts, and on the run. */
 extern const char cli_formats_help[], cli_fields_help[], cli_kept_help[], cli_parts_help[], cli_compression_help[],
-    cli_device_help[], cli_run_help[];
+    cli_device_help[], cli_cache_help[], cli_run_help[];
 
 /* A name of an output format. */
 typedef struct cli_format {

@@ -52,6 +52,9 @@ const char cli_parts_help[] =
     "  --shard-by rows|files shares are ranges of rows, or of whole files with about as many bytes. Default: rows\n";
 #endif
 
+const char cli_cache_help[] =
+    "  --no-cache            run equal texts as often as they come, and not once; the output is the same\n";
+
 const char cli_run_help[] =
     "  --on-bad-row mark|fail\n"
     "                        rows without a text, or not finite: mark them and go on, or stop at the first with exit\n"
@@ -210,6 +213,7 @@ static int set_text_option(cli_run *run, int opt, const char *value) {
   case CLI_TEXT_COLUMN: run->texts.text_column = value; break;
   case CLI_ID_COLUMN: run->texts.id_column = value; break;
   case CLI_NO_HEADER: run->texts.no_header = true; break;
+  case CLI_NO_CACHE: run->run.no_cache = true; break;
   case CLI_KEEP: return set_keep(run, value);
   default:
     code = cli_number(run->command, "--max-tokens", value, 3, UINT32_MAX, &tokens);
@@ -287,7 +291,7 @@ static int set_run_option(cli_run *run, int opt, const char *value) {
 }
 
 const char *cli_run_name(int opt) {
-  static const struct option options[] = {CLI_RUN_OPTIONS, CLI_DEVICE_OPTION};
+  static const struct option options[] = {CLI_RUN_OPTIONS, CLI_DEVICE_OPTIONS};
   static char name[32];
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     if (options[i].val == opt) snprintf(name, sizeof name, "--%s", options[i].name);

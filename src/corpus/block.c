@@ -31,15 +31,14 @@ mien_status mien_block_init(mien_block *block, const mien_reader *reader, const 
                             mien_row_content content, bool with_scores, mien_error *error) {
   const size_t rows = reader->chunk_rows;
   block->content = content;
+  block->has_texts = reader->has_texts;
   block->dim = mien_model_dim(model);
   block->n_labels_of_model = mien_model_label_count(model);
-  if (reader->has_texts)
-    block->texts = mien_alloc(rows, sizeof *block->texts);
-  else
-    block->chunk.data = mien_alloc(reader->chunk_bytes, 1);
-  bool complete =
-      (block->texts || block->chunk.data) && allocate_results(block, rows, mien_model_words(model), with_scores);
-  return complete ? MIEN_OK : mien_fail_memory(error, "a worker's block", reader->chunk_bytes);
+  if (!allocate_results(block, rows, mien_model_words(model), with_scores))
+    return mien_fail_memory(error, "a worker's block", reader->chunk_bytes);
+  if (block->has_texts) return MIEN_OK;
+  block->chunk.data = mien_alloc(reader->chunk_bytes, 1);
+  return block->chunk.data ? MIEN_OK : mien_fail_memory(error, "a worker's block", reader->chunk_bytes);
 }
 
 void mien_block_free(mien_block *block) {
@@ -50,7 +49,6 @@ void mien_block_free(mien_block *block) {
   mien_free(block->results.embeddings);
   mien_free(block->results.status);
   mien_free(block->order);
-  mien_free(block->texts);
   mien_free(block->ids);
   mien_tally_free(&block->tally);
   mien_buffer_free(&block->text);
@@ -72,62 +70,69 @@ void mien_block_trim(mien_block *block, size_t most_bytes) {
 
 /* ---- Running ----------------------------------------------------------------------------------------------------- */
 
-/* Puts the good texts side by side; returns how many. */
-static size_t gather(mien_block *block) {
-  size_t n = 0;
-  for (size_t i = 0; i < block->chunk.n_rows; i++) {
-    const mien_record *record = &block->chunk.records[i];
-    if (!record->problem) block->texts[n++] = (mien_text){record->text.bytes, record->text.size};
-  }
-  return n;
+static void copy_row(void *rows, size_t row, const void *from, size_t slot, size_t bytes) {
+  if (rows) memcpy((char *)rows + row * bytes, (const char *)from + slot * bytes, bytes);
 }
 
-static void move_row(void *rows, size_t row_bytes, size_t to, size_t from) {
-  if (rows && to != from) memcpy((char *)rows + to * row_bytes, (char *)rows + from * row_bytes, row_bytes);
+/* What came of a text, as the row's. */
+static void take_results(mien_block *block, size_t row, const mien_results *from, size_t slot) {
+  mien_results *results = &block->results;
+  const size_t n_labels = block->n_labels_of_model, words = (n_labels + 31) / 32;
+  copy_row(results->words, row, from->words, slot, words * sizeof(uint32_t));
+  copy_row(results->scores, row, from->scores, slot, n_labels * sizeof(float));
+  copy_row(results->embeddings, row, from->embeddings, slot, block->dim * sizeof(float));
+  results->status[row] = from->status[slot];
 }
 
 static void set_nan(float *rows, size_t n, size_t row) {
   for (size_t i = 0; rows && i < n; i++) rows[row * n + i] = NAN;
 }
 
-/* Moves the results of `n` good rows to where these stand among all: from the last one down, so that none is
- * overwritten before it has moved. */
-static void scatter(mien_block *block, size_t n) {
+static void mark_bad(mien_block *block, size_t row) {
   mien_results *results = &block->results;
-  const size_t n_labels = block->n_labels_of_model, words = (n_labels + 31) / 32;
-  for (size_t row = block->chunk.n_rows; row-- > 0;) {
-    if (!block->chunk.records[row].problem) {
-      n--;
-      move_row(results->words, words * sizeof(uint32_t), row, n);
-      move_row(results->scores, n_labels * sizeof(float), row, n);
-      move_row(results->embeddings, block->dim * sizeof(float), row, n);
-      results->status[row] = results->status[n];
-    } else {
-      if (results->words) memset(results->words + row * words, 0, words * sizeof(uint32_t));
-      set_nan(results->scores, n_labels, row);
-      set_nan(results->embeddings, block->dim, row);
-      results->status[row] = MIEN_ROW_NOT_FINITE;
-      results->n_bad++;
-    }
-  }
+  const size_t words = (block->n_labels_of_model + 31) / 32;
+  if (results->words) memset(results->words + row * words, 0, words * sizeof(uint32_t));
+  set_nan(results->scores, block->n_labels_of_model, row);
+  set_nan(results->embeddings, block->dim, row);
+  results->status[row] = MIEN_ROW_NOT_FINITE;
 }
 
-static mien_status run_texts(mien_block *block, mien_session *session, mien_error *error) {
-  const size_t n = gather(block);
-  mien_status status = MIEN_OK;
-  block->results.n_bad = block->results.n_truncated = 0;
-  if (block->content == MIEN_ROWS_TOKENS)
-    memset(block->results.status, MIEN_ROW_OK, n);
-  else if (block->content == MIEN_ROWS_EMBEDDINGS)
-    status = mien_embed_texts(session, block->texts, n, &block->results, error);
-  else
-    status = mien_label_texts(session, block->texts, n, &block->results, error);
-  if (status == MIEN_OK && n < block->chunk.n_rows) scatter(block, n);
+/* Runs the good texts. */
+static mien_status run_pieces(mien_block *block, mien_pieces *pieces, mien_session *session, mien_error *error) {
+  pieces->n = 0;
+  for (size_t i = 0; i < block->chunk.n_rows; i++) {
+    const mien_record *record = &block->chunk.records[i];
+    if (record->problem) continue;
+    if (!mien_pieces_add(pieces, (mien_text){record->text.bytes, record->text.size}))
+      return mien_fail_memory(error, "texts", pieces->n * sizeof *pieces->texts);
+  }
+  const mien_status status = mien_pieces_run(pieces, session, error);
+  block->n_pieces = pieces->n;
+  block->n_duplicates = pieces->n_duplicates;
   return status;
 }
 
-mien_status mien_block_run(mien_block *block, mien_session *session, mien_error *error) {
-  if (block->texts) return run_texts(block, session, error);
+static mien_status run_texts(mien_block *block, mien_pieces *pieces, mien_session *session, mien_error *error) {
+  mien_results *results = &block->results;
+  mien_status status = MIEN_OK;
+  if (block->content != MIEN_ROWS_TOKENS) status = run_pieces(block, pieces, session, error);
+  if (status != MIEN_OK) return status;
+  results->n_bad = results->n_truncated = 0;
+  for (size_t row = 0, piece = 0; row < block->chunk.n_rows; row++) {
+    if (block->chunk.records[row].problem)
+      mark_bad(block, row);
+    else if (block->content == MIEN_ROWS_TOKENS)
+      results->status[row] = MIEN_ROW_OK;
+    else
+      take_results(block, row, &pieces->results, pieces->slots[piece++]);
+    results->n_bad += results->status[row] == MIEN_ROW_NOT_FINITE;
+    results->n_truncated += results->status[row] == MIEN_ROW_TRUNCATED;
+  }
+  return MIEN_OK;
+}
+
+mien_status mien_block_run(mien_block *block, mien_pieces *pieces, mien_session *session, mien_error *error) {
+  if (block->has_texts) return run_texts(block, pieces, session, error);
   const mien_rows rows = {.size = sizeof rows, .data = block->chunk.data, .dtype = block->chunk.dtype};
   return mien_label_embeddings(session, &rows, block->chunk.n_rows, &block->results, error);
 }
@@ -157,7 +162,7 @@ static void explain_text(const mien_record *record, bool with_line, char out[MIE
 }
 
 void mien_block_explain(const mien_block *block, size_t row, bool with_line, char out[MIEN_EXPLANATION_BYTES]) {
-  if (block->texts) {
+  if (block->has_texts) {
     explain_text(&block->chunk.records[row], with_line, out);
     return;
   }

@@ -4,6 +4,7 @@
 #define MIEN_CORPUS_BLOCK_H
 
 #include "corpus/buffer.h"
+#include "corpus/pieces.h"
 #include "corpus/reader.h"
 #include "corpus/tally.h"
 
@@ -19,15 +20,16 @@ typedef struct mien_block {
   mien_row_content content;
   size_t dim, n_labels_of_model;
   mien_results results; /* status always; words and, where the writer needs them, scores; or embeddings */
+  bool has_texts;       /* rows are texts */
   uint64_t *order;      /* [L] scratch of the choice of labels */
-  mien_text *texts;     /* [rows] scratch: the good ones */
   int32_t *ids;         /* [ids_capacity] scratch of a text's tokens */
   size_t ids_capacity;
-  mien_buffer text;   /* what the writer formatted */
-  uint64_t n_labels;  /* given to the chunk's rows */
-  uint64_t n_tokens;  /* written of them */
-  uint64_t n_encoded; /* tokens that the encoder was given for them */
-  mien_tally tally;   /* of the chunk, where one is made: it has labels then */
+  mien_buffer text;                /* what the writer formatted */
+  uint64_t n_labels;               /* given to the chunk's rows */
+  uint64_t n_tokens;               /* written of them */
+  uint64_t n_encoded;              /* tokens that the encoder was given for them */
+  uint64_t n_pieces, n_duplicates; /* texts for the model; and those that others' results stood for */
+  mien_tally tally;                /* of the chunk, where one is made: it has labels then */
 } mien_block;
 
 /* Memory for chunks of `reader` and their results; *block starts as zeros and is freed after a failure too. */
@@ -41,8 +43,10 @@ void mien_block_trim(mien_block *block, size_t most_bytes);
 /* Has a tally made of each chunk; its results need scores. Once, after mien_block_init. */
 MIEN_MUST_USE mien_status mien_block_add_tally(mien_block *block, mien_error *error);
 
-/* Runs the model over a filled chunk. A row without a text is as one that is not finite: no labels, NaN. */
-MIEN_MUST_USE mien_status mien_block_run(mien_block *block, mien_session *session, mien_error *error);
+/* Runs the model over a filled chunk; texts by way of `pieces`, the worker's. A row without a text is as one that is
+ * not finite: no labels, NaN. */
+MIEN_MUST_USE mien_status mien_block_run(mien_block *block, mien_pieces *pieces, mien_session *session,
+                                         mien_error *error);
 
 static inline bool mien_block_is_bad(const mien_block *block, size_t row) {
   return block->results.status[row] == MIEN_ROW_NOT_FINITE;

@@ -40,6 +40,7 @@ typedef struct parcel {
 
 typedef struct worker {
   mien_session *session; /* NULL for tokens */
+  mien_pieces pieces;    /* texts on their way through it */
   mien_stage_times times;
   double mark; /* when what it does now began */
 } worker;
@@ -52,6 +53,7 @@ typedef struct run {
   unsigned n_devices; /* that workers take in turn */
   size_t n_parcels;
   size_t most_buffer_bytes; /* that a free parcel's buffers keep */
+  mien_cache *cache;        /* of texts; NULL: there is none */
 
   pthread_mutex_t claim_lock; /* of the reader and these */
   uint64_t next_claim;
@@ -129,9 +131,9 @@ static parcel *claim(run *r, worker *w) {
 
 /* Runs the model; the making of tokens is a stage of its own. */
 static mien_status forward(worker *w, mien_block *block, mien_error *error) {
-  if (!w->session) return mien_block_run(block, NULL, error);
+  if (!w->session) return mien_block_run(block, &w->pieces, NULL, error);
   const mien_text_work before = mien_session_text_work(w->session);
-  mien_status status = mien_block_run(block, w->session, error);
+  mien_status status = mien_block_run(block, &w->pieces, w->session, error);
   const mien_text_work after = mien_session_text_work(w->session);
   block->n_encoded = after.n_tokens - before.n_tokens;
   w->times.seconds[MIEN_STAGE_TOKENIZE] += after.tokenize_seconds - before.tokenize_seconds;
@@ -197,6 +199,8 @@ static mien_status write_block(run *r, const mien_block *block, mien_error *erro
   r->summary.n_encoded += block->n_encoded;
   if (r->options->tally) mien_tally_add(r->options->tally, &block->tally);
   r->summary.n_bytes += block->chunk.n_bytes;
+  r->summary.n_pieces += block->n_pieces;
+  r->summary.n_duplicates += block->n_duplicates;
   if (r->options->progress) r->options->progress(r->options->progress_user, &r->summary);
   return MIEN_OK;
 }
@@ -250,10 +254,14 @@ static void work(void *user, unsigned index) {
 /* ---- The run ----------------------------------------------------------------------------------------------------- */
 
 static void destroy(run *r) {
-  for (unsigned i = 0; i < r->threads; i++) mien_session_destroy(r->workers[i].session);
+  for (unsigned i = 0; i < r->threads; i++) {
+    mien_session_destroy(r->workers[i].session);
+    mien_pieces_free(&r->workers[i].pieces);
+  }
   for (size_t i = 0; r->parcels && i < r->n_parcels; i++) mien_block_free(&r->parcels[i].block);
   mien_free(r->parcels);
   mien_free(r->ready);
+  mien_cache_destroy(r->cache);
   pthread_mutex_destroy(&r->claim_lock);
   pthread_mutex_destroy(&r->lock);
   pthread_cond_destroy(&r->room);
@@ -343,11 +351,19 @@ static void note_device(run *r, const mien_model *model) {
 static mien_status start_workers(run *r, mien_model *model, mien_error *error) {
   const mien_row_format *rows = mien_writer_rows(r->writer);
   const mien_row_content content = rows->options.content;
+  const bool with_labels = content == MIEN_ROWS_LABELS;
   const bool with_scores = mien_row_format_needs_scores(rows) || r->options->tally;
   mien_status status = MIEN_OK;
   /* Tokens need no more than the model. */
-  for (unsigned i = 0; status == MIEN_OK && content != MIEN_ROWS_TOKENS && i < r->threads; i++)
+  const bool runs_model = content != MIEN_ROWS_TOKENS, runs_texts = runs_model && r->reader->has_texts;
+  if (runs_texts && !r->options->no_cache)
+    status = mien_cache_create(mien_pieces_result_bytes(model, with_labels, with_scores), &r->cache, error);
+  for (unsigned i = 0; status == MIEN_OK && runs_model && i < r->threads; i++) {
     status = make_session(r, i, model, error);
+    if (status == MIEN_OK && runs_texts)
+      status = mien_pieces_init(&r->workers[i].pieces, model, with_labels, with_scores, r->reader->chunk_rows, r->cache,
+                                error);
+  }
   for (size_t i = r->n_parcels; status == MIEN_OK && i-- > 0;) {
     status = mien_block_init(&r->parcels[i].block, r->reader, model, content, with_scores, error);
     if (status == MIEN_OK && r->options->tally) status = mien_block_add_tally(&r->parcels[i].block, error);

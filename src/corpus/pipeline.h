@@ -37,6 +37,8 @@ typedef struct mien_run_summary {
   uint64_t n_bytes;                                        /* of the inputs */
   char isa[MIEN_ISA_CHARS];                                /* empty for tokens */
   const char *dtype;                                       /* NULL for tokens */
+  uint64_t n_pieces;                                       /* texts for the model, bad rows' aside */
+  uint64_t n_duplicates; /* of them those that others' results stood for; depends on how the workers met them */
   unsigned threads;
   bool is_finished_early; /* by options->finish: there may be more rows */
   mien_stage_times times; /* of all workers; these at the end of the run only */
@@ -47,6 +49,7 @@ typedef struct mien_run_options {
   unsigned threads;          /* at least 1; fewer are started when there are fewer chunks */
   mien_device device;        /* what labels and embeddings are made on */
   int32_t ordinal;           /* as mien_session_options has it; all: worker w runs on device w mod their number */
+  bool no_cache;             /* equal texts are run as often as they come, and not once; the output is the same */
   bool fail_on_bad;          /* the first bad row ends the run with MIEN_INPUT */
   uint64_t max_bad;          /* one more than these ends the run with MIEN_INPUT; UINT64_MAX: none does */
   uint64_t bad_before;       /* bad rows that count for max_bad already, of parts that were written before */

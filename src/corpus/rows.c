@@ -153,7 +153,7 @@ static mien_status make_row(const mien_row_format *rows, mien_block *block, size
                             char explanation[MIEN_EXPLANATION_BYTES], mien_error *error) {
   const size_t n_labels = rows->selection.n_labels, words = (n_labels + 31) / 32;
   row->number = block->chunk.first_row + i;
-  if (block->texts) row->record = &block->chunk.records[i];
+  if (block->has_texts) row->record = &block->chunk.records[i];
   if (mien_block_is_bad(block, i)) {
     mien_block_explain(block, i, true, explanation);
     row->explanation = explanation;
