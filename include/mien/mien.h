@@ -346,6 +346,42 @@ MIEN_API MIEN_MUST_USE mien_status mien_embed_texts(mien_session *session, const
 MIEN_API MIEN_MUST_USE mien_status mien_tokenize(const mien_model *model, mien_text text, size_t max_tokens,
                                                  int32_t *ids, size_t capacity, size_t *n_ids, mien_error *error);
 
+/* ---- Long texts ---------------------------------------------------------------------------------------------- */
+
+/* The bytes [start, end) of a text. */
+typedef struct mien_text_span {
+  size_t start, end;
+} mien_text_span;
+
+/*
+ * Cuts a text into spans, to be labelled one by one, of at most mien_model_max_tokens tokens each. A text that has no
+ * more is one span, perhaps an empty one. A longer text is cut into its sentences (behind full stops, exclamation and
+ * question marks that white space follows, and at line breaks; src/tokenizer/sentences.h has the rules), and a sentence
+ * of more tokens into windows: as many words as fit, else as much as fits of a word without white space, at its
+ * punctuation and ideographs first; only a single character that is more tokens by itself is a span of more. Spans are
+ * in order, do not overlap, neither begin nor end with white space, and leave out nothing but white space and what the
+ * tokenizer reads nothing of. Writes the first `capacity` of them and their whole number, which may be above it, into
+ * *n_spans. Takes time linear in the bytes. MIEN_ARGUMENT where the model has no encoder. Thread-safe.
+ */
+MIEN_API MIEN_MUST_USE mien_status mien_split_text(const mien_model *model, mien_text text, mien_text_span *spans,
+                                                   size_t capacity, size_t *n_spans, mien_error *error);
+
+/* What a text's scores are made of its spans' by, label by label. */
+typedef int32_t mien_span_pooling;
+enum {
+  MIEN_SPANS_MAX = 0,  /* the highest */
+  MIEN_SPANS_MEAN = 1, /* their mean, each span counting the same: a sum in double, rounded once */
+};
+
+/*
+ * Writes the scores of a text into pooled [L], from the scores [n × L] of its n ≥ 1 spans, and its labels, those whose
+ * score is above their threshold, into words [⌈L/32⌉]; either may be NULL, and `pooled` may be `scores`. NaN where a
+ * span's is. MIEN_ARGUMENT where the model has no head. Thread-safe.
+ */
+MIEN_API MIEN_MUST_USE mien_status mien_pool_scores(const mien_model *model, const float *scores, size_t n,
+                                                    mien_span_pooling pooling, float *pooled, uint32_t *words,
+                                                    mien_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/utf8.h"
 #include "tokenizer/internal.h"
+#include "tokenizer/split.h"
 
 enum { MOST_UTF8 = 4 };
 
@@ -229,24 +230,82 @@ static inline size_t ascii_word(run *r, const char *text, size_t at, size_t byte
   return length;
 }
 
+static void begin(run *r, const mien_tokenizer *tokenizer, size_t max_ids, int32_t *ids) {
+  r->tokenizer = tokenizer;
+  r->ids = ids;
+  r->n = 1;
+  r->limit = max_ids - 1;
+  r->truncated = false;
+  r->word_characters = r->word_bytes = r->n_marks = 0;
+  ids[0] = tokenizer->first;
+}
+
+static inline bool is_between_words(const run *r) { return r->word_characters + r->n_marks == 0; }
+
+/* Reads a word or a character; returns where the next one begins. */
+static inline size_t read_on(run *r, const char *text, size_t at, size_t bytes) {
+  size_t length = 0;
+  if (r->tokenizer->ascii_words && is_between_words(r)) length = ascii_word(r, text, at, bytes);
+  at += length ? length : step(r, text + at, bytes - at);
+  return length && at < bytes && text[at] == ' ' ? at + 1 : at; /* no added token begins with one */
+}
+
 size_t mien_tokenizer_run(const mien_tokenizer *tokenizer, const char *text, size_t bytes, size_t max_ids, int32_t *ids,
                           bool *truncated) {
   run r;
-  r.tokenizer = tokenizer;
-  r.ids = ids;
-  r.n = 1;
-  r.limit = max_ids - 1;
-  r.truncated = false;
-  r.word_characters = r.word_bytes = r.n_marks = 0;
-  ids[0] = tokenizer->first;
-  for (size_t at = 0; at < bytes && !r.truncated;) {
-    size_t length = 0;
-    if (tokenizer->ascii_words && r.word_characters + r.n_marks == 0) length = ascii_word(&r, text, at, bytes);
-    at += length ? length : step(&r, text + at, bytes - at);
-    if (length && at < bytes && text[at] == ' ') at++; /* no added token begins with one */
-  }
+  begin(&r, tokenizer, max_ids, ids);
+  for (size_t at = 0; at < bytes && !r.truncated;) at = read_on(&r, text, at, bytes);
   if (!r.truncated) end_word(&r);
   ids[r.n++] = tokenizer->last;
   if (truncated) *truncated = r.truncated;
   return r.n;
+}
+
+/* ---- As much as fits --------------------------------------------------------------------------------------------- */
+
+/* A place where a text may be cut, and the ids before it. */
+typedef struct cut {
+  size_t at, n;
+} cut;
+
+/* Some characters of a text that begins with a word of too many ids. */
+static cut cut_word(const mien_tokenizer *tokenizer, const char *text, size_t bytes, size_t max_ids, int32_t *ids) {
+  for (size_t n = max_ids - MIEN_TOKENIZER_SPECIALS;; n /= 2) {
+    cut found = {0, 0};
+    uint32_t c;
+    bool truncated;
+    for (size_t i = 0; i < n && found.at < bytes; i++)
+      found.at += mien_utf8_decode(text + found.at, bytes - found.at, &c);
+    found.n = mien_tokenizer_run(tokenizer, text, found.at, max_ids, ids, &truncated);
+    if (truncated) found.n = max_ids + 1;
+    if (!truncated || n == 1) return found;
+  }
+}
+
+static bool is_space_before(const mien_tokenizer *tokenizer, const char *text, size_t start, size_t end) {
+  uint32_t c;
+  const size_t length = mien_utf8_decode(text + start, end - start, &c);
+  return text[end - 1] == ' ' ||
+         (start + length == end &&
+          mien_character_kind_of(mien_characters_entry(&tokenizer->characters, c)) == MIEN_CHARACTER_SPACE);
+}
+
+size_t mien_tokenizer_fit(const mien_tokenizer *tokenizer, const char *text, size_t bytes, size_t max_ids, int32_t *ids,
+                          size_t *n_ids) {
+  run r;
+  begin(&r, tokenizer, max_ids, ids);
+  cut at_space = {0, 0}, between = {0, 0};
+  for (size_t at = 0; at < bytes && !r.truncated;) {
+    const size_t start = at;
+    at = read_on(&r, text, at, bytes);
+    if (r.truncated || r.n == 1 || !is_between_words(&r)) continue;
+    between = (cut){at, r.n + 1};
+    if (is_space_before(tokenizer, text, start, at)) at_space = between;
+  }
+  if (!r.truncated) end_word(&r);
+  cut found = {bytes, r.n + 1};
+  if (r.truncated) found = at_space.at ? at_space : between;
+  if (!found.at) found = cut_word(tokenizer, text, bytes, max_ids, ids);
+  *n_ids = found.n;
+  return found.at;
 }

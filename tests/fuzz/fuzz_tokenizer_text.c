@@ -1,55 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzz target: any bytes as a text. Ids are in the vocabulary, no more than promised, the same on the short way for
  * ASCII words and on the long one, and a cut text's are the whole one's first. */
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "tokenizer/internal.h"
+#include "fuzz/small_tokenizer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition) {
-  if (!condition) abort();
-}
-
-/* Letters are tokens and most pairs of a few, so that words have many pieces. */
-static mien_tokenizer *make(bool is_uncased, bool clean) {
-  static const char *const tokens[] = {"[UNK]",
-                                       "[CLS]",
-                                       "[SEP]",
-                                       "[MASK]",
-                                       "a",
-                                       "b",
-                                       "ab",
-                                       "the",
-                                       "##a",
-                                       "##b",
-                                       "##ab",
-                                       "##the",
-                                       "##\xC3\xA9",
-                                       "1",
-                                       "##2",
-                                       "!",
-                                       "\xC3\xA9",
-                                       "A",
-                                       "[",
-                                       "##\xCC\x87",
-                                       "i",
-                                       "\xE4\xB8\xAD",
-                                       "abababababababababab"};
-  const mien_character_options options = {clean, is_uncased, is_uncased, is_uncased};
-  const size_t n = sizeof tokens / sizeof *tokens;
-  mien_tokenizer *tokenizer;
-  require(mien_tokenizer_make(&options, n, "fuzz", &tokenizer, NULL) == MIEN_OK);
-  for (size_t i = 0; i < n; i++) {
-    const size_t bytes = strlen(tokens[i]);
-    require(mien_tokenizer_add(tokenizer, tokens[i], bytes, (int32_t)i, "fuzz", NULL) == MIEN_OK);
-    if (i < 4) require(mien_tokenizer_add_raw(tokenizer, tokens[i], bytes, (int32_t)i, "fuzz", NULL) == MIEN_OK);
-  }
-  mien_tokenizer_finish(tokenizer, 0, 1, 2);
-  return tokenizer;
-}
 
 static void check(mien_tokenizer *tokenizer, const char *text, size_t bytes, size_t max_ids) {
   int32_t *ids = malloc((bytes + MIEN_TOKENIZER_SPECIALS) * sizeof *ids);
@@ -75,7 +29,7 @@ static void check(mien_tokenizer *tokenizer, const char *text, size_t bytes, siz
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static mien_tokenizer *tokenizers[4];
   if (!tokenizers[0])
-    for (int i = 0; i < 4; i++) tokenizers[i] = make(i & 1, (i & 2) != 0);
+    for (int i = 0; i < 4; i++) tokenizers[i] = make_small(i & 1, (i & 2) != 0);
   /* The first byte says where the text is cut. */
   const size_t most = MIEN_TOKENIZER_SPECIALS + (size ? data[0] : 0);
   for (size_t i = 0; i < 4; i++)

@@ -282,6 +282,58 @@ START_TEST(tokens_are_told_with_and_without_a_limit) {
 }
 END_TEST
 
+START_TEST(a_long_text_is_cut_into_spans_that_are_read_whole) {
+  static const char text[] = " a b. Ab c cab a b c\nab ";
+  static const mien_text_span expected[] = {{1, 5}, {6, 10}, {11, 16}, {17, 20}, {21, 23}};
+  enum { SPANS = sizeof expected / sizeof *expected };
+  mien_model *model = open_model(NULL, 0);
+  mien_text_span spans[SPANS + 1] = {{0}};
+  size_t n = 0;
+  ck_assert_int_eq(mien_split_text(model, (mien_text){text, sizeof text - 1}, NULL, 0, &n, &error), MIEN_OK);
+  ck_assert_uint_eq(n, SPANS);
+  spans[SPANS].end = 77;
+  ck_assert_int_eq(mien_split_text(model, (mien_text){text, sizeof text - 1}, spans, SPANS, &n, &error), MIEN_OK);
+  for (size_t i = 0; i < SPANS; i++)
+    ck_assert_msg(spans[i].start == expected[i].start && spans[i].end == expected[i].end, "span %zu: %zu to %zu", i,
+                  spans[i].start, spans[i].end);
+  ck_assert_uint_eq(spans[SPANS].end, 77);
+  ck_assert_int_eq(mien_split_text(model, (mien_text){NULL, 0}, spans, 1, &n, &error), MIEN_OK);
+  ck_assert(n == 1 && spans[0].start == 0 && spans[0].end == 0);
+  mien_model_release(model);
+}
+END_TEST
+
+START_TEST(scores_of_spans_become_the_texts_by_their_highest_or_their_mean) {
+  static const float scores[] = {0.25f, 0.5f, 0.75f, 0.5f, 0.5f, 0, 0.125f, 0.75f, 0};
+  mien_model *model = open_model(write_head(HIDDEN), 0);
+  float pooled[LABELS];
+  uint32_t words = 7;
+  ck_assert_int_eq(mien_pool_scores(model, scores, 3, MIEN_SPANS_MAX, pooled, &words, &error), MIEN_OK);
+  ck_assert(pooled[0] == 0.5f && pooled[1] == 0.75f && pooled[2] == 0.75f);
+  ck_assert_uint_eq(words, 6); /* thresholds of 0.5: a score that is equal is none above it */
+  ck_assert_int_eq(mien_pool_scores(model, scores, 3, MIEN_SPANS_MEAN, pooled, &words, &error), MIEN_OK);
+  ck_assert(pooled[0] == (float)(0.875 / 3) && pooled[1] == (float)(1.75 / 3) && pooled[2] == 0.25f);
+  ck_assert_uint_eq(words, 2);
+  for (mien_span_pooling pooling = MIEN_SPANS_MAX; pooling <= MIEN_SPANS_MEAN; pooling++) {
+    for (size_t bad = 0; bad < 3; bad++) {
+      float some[sizeof scores / sizeof *scores];
+      memcpy(some, scores, sizeof scores);
+      some[bad * LABELS + 1] = NAN;
+      ck_assert_int_eq(mien_pool_scores(model, some, 3, pooling, some, &words, &error), MIEN_OK);
+      ck_assert(isfinite(some[0]) && isnan(some[1]) && isfinite(some[2]));
+      ck_assert_uint_eq(words & 2, 0);
+    }
+  }
+  ck_assert_int_eq(mien_pool_scores(model, scores, 1, MIEN_SPANS_MEAN, NULL, &words, &error), MIEN_OK);
+  ck_assert_uint_eq(words, 4);
+  ck_assert_int_eq(mien_pool_scores(model, scores, 1, MIEN_SPANS_MEAN, pooled, NULL, &error), MIEN_OK);
+  ck_assert(memcmp(pooled, scores, sizeof pooled) == 0);
+  expect_fail(mien_pool_scores(model, scores, 0, MIEN_SPANS_MAX, pooled, &words, &error), MIEN_ARGUMENT, "one span");
+  expect_fail(mien_pool_scores(model, scores, 1, 2, pooled, &words, &error), MIEN_ARGUMENT, "expected 0 or 1, found 2");
+  mien_model_release(model);
+}
+END_TEST
+
 START_TEST(calls_that_a_model_cannot_answer_are_refused) {
   mien_model *model = NULL;
   mien_results results = {.size = sizeof results};
@@ -308,6 +360,10 @@ START_TEST(calls_that_a_model_cannot_answer_are_refused) {
   expect_fail(mien_embed_texts(session, &missing, 1, &results, &error), MIEN_ARGUMENT, "text 0: expected 3 bytes");
   expect_fail(mien_embed_texts(session, &text, 1, NULL, &error), MIEN_ARGUMENT, "results");
   expect_fail(mien_embed_texts(NULL, &text, 1, &results, &error), MIEN_ARGUMENT, "session must not be NULL");
+  expect_fail(mien_pool_scores(model, row, 1, MIEN_SPANS_MAX, row, NULL, &error), MIEN_ARGUMENT, "model with a head");
+  size_t n;
+  expect_fail(mien_split_text(model, missing, NULL, 0, &n, &error), MIEN_ARGUMENT, "expected 3 bytes, found NULL");
+  expect_fail(mien_split_text(model, text, NULL, 1, &n, &error), MIEN_ARGUMENT, "must not be NULL");
   ck_assert_int_eq(mien_embed_texts(session, &empty, 1, &results, &error), MIEN_OK);
   ck_assert_int_eq(mien_embed_texts(session, NULL, 0, &results, &error), MIEN_OK);
   mien_session_destroy(session);
@@ -318,7 +374,7 @@ START_TEST(calls_that_a_model_cannot_answer_are_refused) {
   ck_assert_uint_eq(mien_model_max_tokens(model), 0);
   session = make_session(model, 1);
   int32_t ids[8];
-  size_t n;
+  expect_fail(mien_split_text(model, text, NULL, 0, &n, &error), MIEN_ARGUMENT, "model with an encoder");
   expect_fail(mien_label_texts(session, &text, 1, &results, &error), MIEN_ARGUMENT, "model with an encoder");
   expect_fail(mien_tokenize(model, text, 0, ids, 8, &n, &error), MIEN_ARGUMENT, "model with an encoder");
   mien_session_destroy(session);
@@ -331,4 +387,6 @@ MIEN_SUITE_BETWEEN("texts", make_files, drop_files, an_encoder_alone_embeds_and_
                    labels_of_texts_are_those_of_their_embeddings, results_of_the_older_size_are_still_taken,
                    texts_are_cut_where_the_caller_says, a_weight_that_is_not_finite_marks_the_rows,
                    progress_is_told_and_may_stop_the_call, tokens_are_told_with_and_without_a_limit,
+                   a_long_text_is_cut_into_spans_that_are_read_whole,
+                   scores_of_spans_become_the_texts_by_their_highest_or_their_mean,
                    calls_that_a_model_cannot_answer_are_refused)
