@@ -37,8 +37,7 @@ static int label_inputs(cli_run *run) {
     code = cli_report(command, &error);
   const bool has_texts = code == MIEN_OK && mien_input_kind(inputs.items[0].format) == MIEN_INPUT_TEXTS;
   if (code == MIEN_OK && !has_texts && run->text_option)
-    code = cli_usage(command, "option '%s' is for inputs of text; embeddings have no fields",
-                     cli_run_name(run->text_option));
+    code = cli_usage(command, "option '%s' is for inputs of text, found embeddings", cli_run_name(run->text_option));
   if (code == MIEN_OK && has_texts) code = cli_run_check_formats(run, &inputs);
   if (code == MIEN_OK) code = open_model(run, has_texts, &model);
   if (code == MIEN_OK) code = cli_run_check_output(run, &inputs);

@@ -23,6 +23,7 @@ static const struct option long_options[] = {
   CLI_MODEL_OPTIONS,
   CLI_RUN_OPTIONS,
   CLI_DEVICE_OPTIONS,
+  CLI_LONG_OPTIONS,
   {"scores", required_argument, NULL, SCORES},
   {"top-k", required_argument, NULL, TOP_K},
   {"min-labels", required_argument, NULL, MIN_LABELS},
@@ -52,6 +53,12 @@ int cli_label_help(void) {
       "    f32                 .f32: embeddings as raw little-endian float32\n"
       "%s"
       "  --max-tokens N        cuts texts to N tokens, special ones included: 3 to the encoder's limit, the default\n"
+      "  --long truncate|split what to do with longer texts. split: labels each sentence, of one that is too long\n"
+      "                        each run of words that fits, and gives the text what --pool makes of their scores;\n"
+      "                        jsonl lists them behind the scores of the text: \"spans\":[{\"start\":0,\"end\":41,\n"
+      "                        \"labels\":[\"joy\"],\"scores\":[0.93]}]. Default: truncate\n"
+      "  --pool max|mean       label by label the highest score of all spans, or their mean. Default: max\n"
+      "  --offsets bytes|chars what spans' start and end count in the text, as UTF-8. Default: bytes\n"
       "\n",
       cli_formats_help, cli_fields_help);
   printf(
@@ -155,6 +162,11 @@ static int check_combinations(const cli_run *run) {
   if (bits && scores) return cli_usage(command, "option '--scores': bits output holds no scores");
   if ((npy || bits) && cli_run_has(run, CLI_KEEP))
     return cli_usage(command, "option '--keep': %s output holds no fields", npy ? "npy" : "bits");
+  if (!run->rows.splits && (cli_run_has(run, CLI_POOL) || cli_run_has(run, CLI_OFFSETS)))
+    return cli_usage(command, "option '%s' is for '--long split'",
+                     cli_run_name(cli_run_has(run, CLI_POOL) ? CLI_POOL : CLI_OFFSETS));
+  if (cli_run_has(run, CLI_OFFSETS) && run->rows.format != MIEN_OUTPUT_JSONL)
+    return cli_usage(command, "option '--offsets': only jsonl output holds spans");
   if (run->texts.keep_all && run->rows.format == MIEN_OUTPUT_CSV)
     return cli_usage(command, "option '--keep all': csv output has the same columns in every row: name them");
   return MIEN_OK;
@@ -168,7 +180,7 @@ static int check_inputs(cli_label_options *options) {
   if (from_inputs) return MIEN_OK;
   options->is_prompt = !from_texts && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !run->output;
   if (!from_texts && !options->is_prompt) return cli_usage(command, "expected an INPUT, found none");
-  if (run->text_option && run->text_option != CLI_MAX_TOKENS && run->text_option != CLI_NO_CACHE)
+  if (run->text_option && cli_run_is_for_inputs(run->text_option))
     return cli_usage(command, "option '%s' is for INPUTs", cli_run_name(run->text_option));
   return cli_run_has(run, CLI_INPUT_FORMAT) ? cli_usage(command, "option '--input-format' is for INPUTs") : MIEN_OK;
 }

@@ -146,6 +146,10 @@ static mien_status add_settings(cli_json *to, json_t *header, const cli_run *run
   cli_json_set(to, settings, "header", json_boolean(!texts->no_header));
   cli_json_set(to, settings, "keep", list_kept(to, run));
   cli_json_set(to, settings, "max_tokens", json_integer((json_int_t)max_tokens));
+  const bool splits = rows->splits;
+  cli_json_set(to, settings, "long", json_string(splits ? "split" : "truncate"));
+  cli_json_set(to, settings, "pool", text_or_null(!splits ? NULL : rows->pooling == MIEN_SPANS_MEAN ? "mean" : "max"));
+  cli_json_set(to, settings, "offsets", text_or_null(!splits ? NULL : rows->counts_characters ? "chars" : "bytes"));
   mien_status status = add_machine(to, settings, run, model, has_texts, error);
   cli_json_set(to, header, "settings", settings);
   return status;

@@ -115,6 +115,7 @@ static void sum_up_text(const cli_progress *p, const mien_run_summary *summary, 
   if (content == MIEN_ROWS_LABELS) fprintf(stderr, "%" PRIu64 " labels, ", summary->n_labels);
   if (content == MIEN_ROWS_TOKENS) fprintf(stderr, "%" PRIu64 " tokens, ", summary->n_tokens);
   if (p->reader->has_texts) fprintf(stderr, "%" PRIu64 " truncated, ", summary->n_truncated);
+  if (p->run->rows.splits) fprintf(stderr, "%" PRIu64 " split, ", summary->n_split);
   if (has_duplicates(p))
     fprintf(stderr, "%" PRIu64 " duplicates (%.1f%%), ", summary->n_duplicates,
             summary->n_pieces ? 100 * (double)summary->n_duplicates / (double)summary->n_pieces : 0.0);
@@ -158,6 +159,7 @@ static void sum_up_json(const cli_progress *p, const mien_run_summary *summary, 
   if (p->run->rows.content == MIEN_ROWS_LABELS) cli_json_set(&built, line, "labels", count(summary->n_labels));
   cli_json_set(&built, line, "tokens", count(cli_progress_tokens(p->run, summary)));
   cli_json_set(&built, line, "truncated", count(summary->n_truncated));
+  if (p->run->rows.splits) cli_json_set(&built, line, "split", count(summary->n_split));
   if (has_duplicates(p)) cli_json_set(&built, line, "duplicates", count(summary->n_duplicates));
   cli_json_set(&built, line, "bad_rows", count(summary->n_bad));
   cli_json_set(&built, line, "seconds", json_real(seconds));

@@ -67,6 +67,9 @@ enum {
   CLI_LOG_EVERY,
   CLI_THREADS,
   CLI_NO_CACHE,
+  CLI_LONG,
+  CLI_POOL,
+  CLI_OFFSETS,
   CLI_DEVICE,
   CLI_HELP,
   CLI_RUN_OWN,
@@ -100,6 +103,11 @@ enum {
 #define CLI_DEVICE_OPTIONS                                         \
   {"device", required_argument, NULL, CLI_DEVICE},                 \
   {"no-cache", no_argument, NULL, CLI_NO_CACHE}
+/* Of those that give labels. */
+#define CLI_LONG_OPTIONS                                           \
+  {"long", required_argument, NULL, CLI_LONG},                     \
+  {"pool", required_argument, NULL, CLI_POOL},                     \
+  {"offsets", required_argument, NULL, CLI_OFFSETS}
 /* clang-format on */
 
 /* The lines of --help on inputs of text, on fields that are kept, on parts, on compressed outputs, on the device, on
@@ -128,6 +136,9 @@ void cli_run_free(cli_run *run);
  * CLI_INPUT_FORMAT on, CLI_OUTPUT's being 0. */
 int cli_run_once(cli_run *run, int opt, const char *name);
 bool cli_run_has(const cli_run *run, int opt);
+
+/* Whether an option that is for texts is for those of INPUTs only, and not for one that the command line has too. */
+bool cli_run_is_for_inputs(int opt);
 
 /* "--keep" for CLI_KEEP; until the next call. */
 const char *cli_run_name(int opt);

@@ -201,10 +201,27 @@ static int set_keep(cli_run *run, const char *value) {
   }
 }
 
+bool cli_run_is_for_inputs(int opt) { return opt != CLI_MAX_TOKENS && opt != CLI_NO_CACHE; }
+
+static int set_long_option(cli_run *run, int opt, const char *value) {
+  static const char *const longs[] = {"truncate", "split"}, *const pools[] = {"max", "mean"},
+                           *const offsets[] = {"bytes", "chars"};
+  int choice = 0;
+  const int code = cli_choose(run->command, cli_run_name(opt), value,
+                              opt == CLI_LONG   ? longs
+                              : opt == CLI_POOL ? pools
+                                                : offsets,
+                              2, &choice);
+  if (opt == CLI_LONG) run->rows.splits = choice == 1;
+  if (opt == CLI_POOL) run->rows.pooling = choice == 1 ? MIEN_SPANS_MEAN : MIEN_SPANS_MAX;
+  if (opt == CLI_OFFSETS) run->rows.counts_characters = choice == 1;
+  return code;
+}
+
 static int set_text_option(cli_run *run, int opt, const char *value) {
   uint64_t tokens = 0;
   int code;
-  run->text_option = opt;
+  if (!run->text_option || cli_run_is_for_inputs(opt)) run->text_option = opt;
   if (value && value[0] == '\0')
     return cli_usage(run->command, "option '%s': expected a value, found nothing", cli_run_name(opt));
   switch (opt) {
@@ -215,6 +232,9 @@ static int set_text_option(cli_run *run, int opt, const char *value) {
   case CLI_NO_HEADER: run->texts.no_header = true; break;
   case CLI_NO_CACHE: run->run.no_cache = true; break;
   case CLI_KEEP: return set_keep(run, value);
+  case CLI_LONG:
+  case CLI_POOL:
+  case CLI_OFFSETS: return set_long_option(run, opt, value);
   default:
     code = cli_number(run->command, "--max-tokens", value, 3, UINT32_MAX, &tokens);
     run->rows.max_tokens = (size_t)tokens;
@@ -291,7 +311,7 @@ static int set_run_option(cli_run *run, int opt, const char *value) {
 }
 
 const char *cli_run_name(int opt) {
-  static const struct option options[] = {CLI_RUN_OPTIONS, CLI_DEVICE_OPTIONS};
+  static const struct option options[] = {CLI_RUN_OPTIONS, CLI_DEVICE_OPTIONS, CLI_LONG_OPTIONS};
   static char name[32];
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     if (options[i].val == opt) snprintf(name, sizeof name, "--%s", options[i].name);

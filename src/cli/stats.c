@@ -49,6 +49,7 @@ static void set_counts(cli_json *built, json_t *stats, const cli_run *run, const
   cli_json_set(built, stats, "rows", count(summary->n_rows));
   cli_json_set(built, stats, "bad_rows", count(summary->n_bad));
   cli_json_set(built, stats, "truncated", count(summary->n_truncated));
+  cli_json_set(built, stats, "split", count(summary->n_split));
   cli_json_set(built, stats, "duplicates", count(summary->n_duplicates));
   cli_json_set(built, stats, "tokens", count(cli_progress_tokens(run, summary)));
   cli_json_set(built, stats, "bytes", count(summary->n_bytes));

@@ -99,40 +99,59 @@ static void mark_bad(mien_block *block, size_t row) {
 
 /* Runs the good texts. */
 static mien_status run_pieces(mien_block *block, mien_pieces *pieces, mien_session *session, mien_error *error) {
-  pieces->n = 0;
-  for (size_t i = 0; i < block->chunk.n_rows; i++) {
+  mien_status status = MIEN_OK;
+  mien_pieces_clear(pieces);
+  for (size_t i = 0; status == MIEN_OK && i < block->chunk.n_rows; i++) {
     const mien_record *record = &block->chunk.records[i];
-    if (record->problem) continue;
-    if (!mien_pieces_add(pieces, (mien_text){record->text.bytes, record->text.size}))
-      return mien_fail_memory(error, "texts", pieces->n * sizeof *pieces->texts);
+    const mien_text text = {record->text.bytes, record->text.size};
+    status = mien_pieces_add_row(pieces, record->problem ? NULL : &text, error);
   }
-  const mien_status status = mien_pieces_run(pieces, session, error);
+  if (status == MIEN_OK) status = mien_pieces_run(pieces, session, error);
   block->n_pieces = pieces->n;
   block->n_duplicates = pieces->n_duplicates;
   return status;
 }
 
-static mien_status run_texts(mien_block *block, mien_pieces *pieces, mien_session *session, mien_error *error) {
+/* What came of a row's text or of its spans. */
+static mien_status take_pieces(mien_block *block, mien_pieces *pieces, size_t row, mien_span_pooling pooling,
+                               mien_error *error) {
+  mien_results *results = &block->results;
+  const size_t n_labels = block->n_labels_of_model, words = (n_labels + 31) / 32;
+  if (mien_pieces_of_row(pieces, row) == 1) {
+    take_results(block, row, &pieces->results, pieces->slots[pieces->starts[row]]);
+    return MIEN_OK;
+  }
+  block->n_split++;
+  const mien_status status =
+      mien_pieces_pool(pieces, row, pooling, results->scores ? results->scores + row * n_labels : NULL,
+                       results->words + row * words, &results->status[row], error);
+  if (status == MIEN_OK && results->status[row] == MIEN_ROW_NOT_FINITE) mark_bad(block, row);
+  return status;
+}
+
+static mien_status run_texts(mien_block *block, mien_pieces *pieces, mien_span_pooling pooling, mien_session *session,
+                             mien_error *error) {
   mien_results *results = &block->results;
   mien_status status = MIEN_OK;
+  block->n_split = 0;
   if (block->content != MIEN_ROWS_TOKENS) status = run_pieces(block, pieces, session, error);
-  if (status != MIEN_OK) return status;
   results->n_bad = results->n_truncated = 0;
-  for (size_t row = 0, piece = 0; row < block->chunk.n_rows; row++) {
+  for (size_t row = 0; status == MIEN_OK && row < block->chunk.n_rows; row++) {
     if (block->chunk.records[row].problem)
       mark_bad(block, row);
     else if (block->content == MIEN_ROWS_TOKENS)
       results->status[row] = MIEN_ROW_OK;
     else
-      take_results(block, row, &pieces->results, pieces->slots[piece++]);
+      status = take_pieces(block, pieces, row, pooling, error);
     results->n_bad += results->status[row] == MIEN_ROW_NOT_FINITE;
     results->n_truncated += results->status[row] == MIEN_ROW_TRUNCATED;
   }
-  return MIEN_OK;
+  return status;
 }
 
-mien_status mien_block_run(mien_block *block, mien_pieces *pieces, mien_session *session, mien_error *error) {
-  if (block->has_texts) return run_texts(block, pieces, session, error);
+mien_status mien_block_run(mien_block *block, mien_pieces *pieces, mien_span_pooling pooling, mien_session *session,
+                           mien_error *error) {
+  if (block->has_texts) return run_texts(block, pieces, pooling, session, error);
   const mien_rows rows = {.size = sizeof rows, .data = block->chunk.data, .dtype = block->chunk.dtype};
   return mien_label_embeddings(session, &rows, block->chunk.n_rows, &block->results, error);
 }

@@ -28,7 +28,8 @@ typedef struct mien_block {
   uint64_t n_labels;               /* given to the chunk's rows */
   uint64_t n_tokens;               /* written of them */
   uint64_t n_encoded;              /* tokens that the encoder was given for them */
-  uint64_t n_pieces, n_duplicates; /* texts for the model; and those that others' results stood for */
+  uint64_t n_split;                /* texts that were run as their spans */
+  uint64_t n_pieces, n_duplicates; /* texts and spans for the model; and those that others' results stood for */
   mien_tally tally;                /* of the chunk, where one is made: it has labels then */
 } mien_block;
 
@@ -43,10 +44,10 @@ void mien_block_trim(mien_block *block, size_t most_bytes);
 /* Has a tally made of each chunk; its results need scores. Once, after mien_block_init. */
 MIEN_MUST_USE mien_status mien_block_add_tally(mien_block *block, mien_error *error);
 
-/* Runs the model over a filled chunk; texts by way of `pieces`, the worker's. A row without a text is as one that is
- * not finite: no labels, NaN. */
-MIEN_MUST_USE mien_status mien_block_run(mien_block *block, mien_pieces *pieces, mien_session *session,
-                                         mien_error *error);
+/* Runs the model over a filled chunk; texts by way of `pieces`, the worker's, and where these were split by `pooling`
+ * of their spans. A row without a text is as one that is not finite: no labels, NaN. */
+MIEN_MUST_USE mien_status mien_block_run(mien_block *block, mien_pieces *pieces, mien_span_pooling pooling,
+                                         mien_session *session, mien_error *error);
 
 static inline bool mien_block_is_bad(const mien_block *block, size_t row) {
   return block->results.status[row] == MIEN_ROW_NOT_FINITE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A worker's texts on their way through the model, equal ones once. */
+/* A worker's texts on their way through the model, long ones as their spans, equal ones once. */
 #include "corpus/pieces.h"
 
 #include <string.h>
@@ -34,23 +34,33 @@ static void free_results(mien_pieces *pieces) {
   pieces->results_capacity = 0;
 }
 
+static void free_spans(mien_pieces *pieces) {
+  mien_free(pieces->spans);
+  mien_free(pieces->scores);
+  pieces->spans = NULL;
+  pieces->scores = NULL;
+  pieces->spans_capacity = pieces->scores_capacity = 0;
+}
+
 /* Room for the results of `n` texts, whatever becomes of those that are there. */
 static mien_status reserve_results(mien_pieces *pieces, size_t n, mien_error *error) {
   if (n <= pieces->results_capacity) return MIEN_OK;
+  if (n > pieces->options.rows) n += n / 2; /* spans: soon a few more */
   free_results(pieces);
   mien_results *results = &pieces->results;
   const mien_model *model = pieces->model;
+  const mien_pieces_options *options = &pieces->options;
   results->status = mien_alloc(n, sizeof *results->status);
   pieces->distinct = mien_alloc(n, sizeof *pieces->distinct);
   bool done = results->status && pieces->distinct;
-  if (pieces->has_labels) {
+  if (options->has_labels) {
     results->words = alloc_rows(n, mien_model_words(model), sizeof *results->words);
     done = done && results->words;
   } else {
     results->embeddings = alloc_rows(n, mien_model_dim(model), sizeof *results->embeddings);
     done = done && results->embeddings;
   }
-  if (pieces->has_scores) {
+  if (options->has_scores) {
     results->scores = alloc_rows(n, mien_model_label_count(model), sizeof *results->scores);
     done = done && results->scores;
   }
@@ -59,9 +69,7 @@ static mien_status reserve_results(mien_pieces *pieces, size_t n, mien_error *er
     pieces->table = mien_alloc(table_size(n), sizeof *pieces->table);
     done = done && pieces->hashes && pieces->table;
   }
-  if (!done)
-    return mien_fail_memory(error, "texts",
-                            n * mien_pieces_result_bytes(model, pieces->has_labels, pieces->has_scores));
+  if (!done) return mien_fail_memory(error, "texts", n * mien_pieces_result_bytes(model, options));
   pieces->results_capacity = n;
   return MIEN_OK;
 }
@@ -83,16 +91,16 @@ static bool reserve_texts(mien_pieces *pieces, size_t capacity) {
   return true;
 }
 
-mien_status mien_pieces_init(mien_pieces *pieces, const mien_model *model, bool has_labels, bool has_scores,
-                             size_t capacity, mien_cache *cache, mien_error *error) {
-  const size_t result_bytes = mien_pieces_result_bytes(model, has_labels, has_scores);
+mien_status mien_pieces_init(mien_pieces *pieces, const mien_model *model, const mien_pieces_options *options,
+                             mien_cache *cache, mien_error *error) {
+  const size_t result_bytes = mien_pieces_result_bytes(model, options), rows = options->rows;
   pieces->model = model;
-  pieces->has_labels = has_labels;
-  pieces->has_scores = has_scores;
+  pieces->options = *options;
   pieces->cache = cache;
   pieces->packed = mien_alloc(result_bytes, 1);
-  if (!pieces->packed || !reserve_texts(pieces, capacity)) return mien_fail_memory(error, "texts", capacity);
-  return reserve_results(pieces, capacity, error);
+  pieces->starts = mien_alloc(rows + 1, sizeof *pieces->starts);
+  if (!pieces->packed || !pieces->starts || !reserve_texts(pieces, rows)) return mien_fail_memory(error, "texts", rows);
+  return reserve_results(pieces, rows, error);
 }
 
 void mien_pieces_free(mien_pieces *pieces) {
@@ -100,20 +108,87 @@ void mien_pieces_free(mien_pieces *pieces) {
   mien_free(pieces->texts);
   mien_free(pieces->slots);
   mien_free(pieces->packed);
+  mien_free(pieces->starts);
+  free_spans(pieces);
 }
 
-bool mien_pieces_add(mien_pieces *pieces, mien_text text) {
+/* ---- Rows -------------------------------------------------------------------------------------------------------- */
+
+void mien_pieces_clear(mien_pieces *pieces) {
+  enum { MOST_IDLE = 4096 };
+  if (pieces->results_capacity > pieces->options.rows + MOST_IDLE) free_results(pieces);
+  if (pieces->spans_capacity + pieces->scores_capacity > MOST_IDLE) free_spans(pieces);
+  pieces->n = pieces->n_rows = pieces->starts[0] = 0;
+}
+
+static bool add_text(mien_pieces *pieces, mien_text text) {
   if (pieces->n == pieces->capacity && !reserve_texts(pieces, 2 * pieces->capacity + 1)) return false;
   pieces->texts[pieces->n++] = text;
   return true;
 }
 
+/* The text's spans in the scratch, all that are taken. */
+static mien_status split(mien_pieces *pieces, mien_text text, size_t *n, mien_error *error) {
+  for (;;) {
+    const mien_status status = mien_split_text(pieces->model, text, pieces->spans, pieces->spans_capacity, n, error);
+    if (status != MIEN_OK) return status;
+    const size_t taken = *n < MIEN_MOST_SPANS ? *n : MIEN_MOST_SPANS;
+    if (*n == 1 || taken <= pieces->spans_capacity) break;
+    mien_free(pieces->spans);
+    pieces->spans = mien_alloc(taken, sizeof *pieces->spans);
+    pieces->spans_capacity = pieces->spans ? taken : 0;
+    if (!pieces->spans) return mien_fail_memory(error, "spans", taken * sizeof *pieces->spans);
+  }
+  if (*n > MIEN_MOST_SPANS) {
+    pieces->spans[MIEN_MOST_SPANS - 1].end = text.size;
+    *n = MIEN_MOST_SPANS;
+  }
+  return MIEN_OK;
+}
+
+mien_status mien_pieces_add_row(mien_pieces *pieces, const mien_text *text, mien_error *error) {
+  bool done = true;
+  size_t n = 1;
+  if (text && pieces->options.splits) {
+    const mien_status status = split(pieces, *text, &n, error);
+    if (status != MIEN_OK) return status;
+  }
+  if (text && n == 1) done = add_text(pieces, *text);
+  for (size_t i = 0; n > 1 && done && i < n; i++) {
+    const mien_text_span span = pieces->spans[i];
+    done = add_text(pieces, (mien_text){text->bytes + span.start, span.end - span.start});
+  }
+  pieces->starts[++pieces->n_rows] = pieces->n;
+  return done ? MIEN_OK : mien_fail_memory(error, "texts", pieces->n * sizeof *pieces->texts);
+}
+
+mien_status mien_pieces_pool(mien_pieces *pieces, size_t row, mien_span_pooling pooling, float *scores, uint32_t *words,
+                             mien_row_status *row_status, mien_error *error) {
+  const size_t n = mien_pieces_of_row(pieces, row), n_labels = mien_model_label_count(pieces->model);
+  *row_status = MIEN_ROW_OK;
+  if (n > pieces->scores_capacity) {
+    mien_free(pieces->scores);
+    pieces->scores = alloc_rows(n, n_labels, sizeof *pieces->scores);
+    pieces->scores_capacity = pieces->scores ? n : 0;
+    if (!pieces->scores) return mien_fail_memory(error, "spans", n * n_labels * sizeof *pieces->scores);
+  }
+  for (size_t i = 0; i < n; i++) {
+    const size_t slot = pieces->slots[pieces->starts[row] + i];
+    const mien_row_status found = pieces->results.status[slot];
+    if (found == MIEN_ROW_NOT_FINITE) *row_status = found;
+    if (found == MIEN_ROW_NOT_FINITE) return MIEN_OK;
+    if (found == MIEN_ROW_TRUNCATED) *row_status = found;
+    memcpy(pieces->scores + i * n_labels, pieces->results.scores + slot * n_labels, n_labels * sizeof(float));
+  }
+  return mien_pool_scores(pieces->model, pieces->scores, n, pooling, scores, words, error);
+}
+
 /* ---- Results as the cache has them ------------------------------------------------------------------------------- */
 
-size_t mien_pieces_result_bytes(const mien_model *model, bool has_labels, bool has_scores) {
+size_t mien_pieces_result_bytes(const mien_model *model, const mien_pieces_options *options) {
   size_t bytes = sizeof(mien_row_status);
-  bytes += has_labels ? mien_model_words(model) * sizeof(uint32_t) : mien_model_dim(model) * sizeof(float);
-  return has_scores ? bytes + mien_model_label_count(model) * sizeof(float) : bytes;
+  bytes += options->has_labels ? mien_model_words(model) * sizeof(uint32_t) : mien_model_dim(model) * sizeof(float);
+  return options->has_scores ? bytes + mien_model_label_count(model) * sizeof(float) : bytes;
 }
 
 /* Copies `bytes` of a slot's results, where there are such, to or from `packed`; returns what is behind them. */
@@ -202,8 +277,8 @@ mien_status mien_pieces_run(mien_pieces *pieces, mien_session *session, mien_err
   mien_status status = reserve_results(pieces, pieces->n, error);
   if (status != MIEN_OK) return status;
   const size_t n = choose_slots(pieces);
-  status = pieces->has_labels ? mien_label_texts(session, pieces->distinct, n, &pieces->results, error)
-                              : mien_embed_texts(session, pieces->distinct, n, &pieces->results, error);
+  status = pieces->options.has_labels ? mien_label_texts(session, pieces->distinct, n, &pieces->results, error)
+                                      : mien_embed_texts(session, pieces->distinct, n, &pieces->results, error);
   if (status == MIEN_OK && pieces->cache) fill_cache(pieces, n);
   return status;
 }

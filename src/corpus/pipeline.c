@@ -130,10 +130,10 @@ static parcel *claim(run *r, worker *w) {
 /* ---- Work -------------------------------------------------------------------------------------------------------- */
 
 /* Runs the model; the making of tokens is a stage of its own. */
-static mien_status forward(worker *w, mien_block *block, mien_error *error) {
-  if (!w->session) return mien_block_run(block, &w->pieces, NULL, error);
+static mien_status forward(worker *w, mien_block *block, mien_span_pooling pooling, mien_error *error) {
+  if (!w->session) return mien_block_run(block, &w->pieces, pooling, NULL, error);
   const mien_text_work before = mien_session_text_work(w->session);
-  mien_status status = mien_block_run(block, &w->pieces, w->session, error);
+  mien_status status = mien_block_run(block, &w->pieces, pooling, w->session, error);
   const mien_text_work after = mien_session_text_work(w->session);
   block->n_encoded = after.n_tokens - before.n_tokens;
   w->times.seconds[MIEN_STAGE_TOKENIZE] += after.tokenize_seconds - before.tokenize_seconds;
@@ -142,14 +142,15 @@ static mien_status forward(worker *w, mien_block *block, mien_error *error) {
 }
 
 static mien_status label(run *r, worker *w, mien_block *block, mien_error *error) {
+  const mien_row_format *rows = mien_writer_rows(r->writer);
   const bool has_texts = r->reader->has_texts, has_tokens = block->content == MIEN_ROWS_TOKENS;
   mien_stage_lap(&w->times, MIEN_STAGE_WAIT, &w->mark);
   mien_status status = r->reader->fill(r->reader, &block->chunk, error);
   /* Of embeddings in files, workers read a chunk each. */
   mien_stage_lap(&w->times, has_texts ? MIEN_STAGE_PARSE : MIEN_STAGE_READ, &w->mark);
-  if (status == MIEN_OK) status = forward(w, block, error);
+  if (status == MIEN_OK) status = forward(w, block, rows->options.pooling, error);
   mien_stage_lap(&w->times, MIEN_STAGE_FORWARD, &w->mark);
-  if (status == MIEN_OK) status = mien_row_format_run(mien_writer_rows(r->writer), block, error);
+  if (status == MIEN_OK) status = mien_row_format_run(rows, block, &w->pieces, error);
   if (status == MIEN_OK && block->tally.n_labels)
     mien_tally_scores(&block->tally, block->results.scores, block->results.status, block->chunk.n_rows);
   mien_stage_lap(&w->times, has_tokens ? MIEN_STAGE_TOKENIZE : MIEN_STAGE_FORMAT, &w->mark);
@@ -199,6 +200,7 @@ static mien_status write_block(run *r, const mien_block *block, mien_error *erro
   r->summary.n_encoded += block->n_encoded;
   if (r->options->tally) mien_tally_add(r->options->tally, &block->tally);
   r->summary.n_bytes += block->chunk.n_bytes;
+  r->summary.n_split += block->n_split;
   r->summary.n_pieces += block->n_pieces;
   r->summary.n_duplicates += block->n_duplicates;
   if (r->options->progress) r->options->progress(r->options->progress_user, &r->summary);
@@ -348,22 +350,31 @@ static void note_device(run *r, const mien_model *model) {
   r->summary.dtype = r->reader->has_texts ? mien_model_dtype(model) : "f32";
 }
 
+/* The sessions, and what goes through them; tokens need no more than the model. */
+static mien_status make_workers(run *r, mien_model *model, bool with_scores, mien_error *error) {
+  const mien_row_options *rows = &mien_writer_rows(r->writer)->options;
+  const bool has_texts = r->reader->has_texts;
+  const mien_pieces_options options = {.has_labels = rows->content == MIEN_ROWS_LABELS,
+                                       .has_scores = with_scores || rows->splits,
+                                       .splits = rows->splits,
+                                       .rows = r->reader->chunk_rows};
+  mien_status status = MIEN_OK;
+  if (has_texts && !r->options->no_cache)
+    status = mien_cache_create(mien_pieces_result_bytes(model, &options), &r->cache, error);
+  for (unsigned i = 0; status == MIEN_OK && i < r->threads; i++) {
+    status = make_session(r, i, model, error);
+    if (status == MIEN_OK && has_texts)
+      status = mien_pieces_init(&r->workers[i].pieces, model, &options, r->cache, error);
+  }
+  return status;
+}
+
 static mien_status start_workers(run *r, mien_model *model, mien_error *error) {
   const mien_row_format *rows = mien_writer_rows(r->writer);
   const mien_row_content content = rows->options.content;
-  const bool with_labels = content == MIEN_ROWS_LABELS;
   const bool with_scores = mien_row_format_needs_scores(rows) || r->options->tally;
   mien_status status = MIEN_OK;
-  /* Tokens need no more than the model. */
-  const bool runs_model = content != MIEN_ROWS_TOKENS, runs_texts = runs_model && r->reader->has_texts;
-  if (runs_texts && !r->options->no_cache)
-    status = mien_cache_create(mien_pieces_result_bytes(model, with_labels, with_scores), &r->cache, error);
-  for (unsigned i = 0; status == MIEN_OK && runs_model && i < r->threads; i++) {
-    status = make_session(r, i, model, error);
-    if (status == MIEN_OK && runs_texts)
-      status = mien_pieces_init(&r->workers[i].pieces, model, with_labels, with_scores, r->reader->chunk_rows, r->cache,
-                                error);
-  }
+  if (content != MIEN_ROWS_TOKENS) status = make_workers(r, model, with_scores, error);
   for (size_t i = r->n_parcels; status == MIEN_OK && i-- > 0;) {
     status = mien_block_init(&r->parcels[i].block, r->reader, model, content, with_scores, error);
     if (status == MIEN_OK && r->options->tally) status = mien_block_add_tally(&r->parcels[i].block, error);

@@ -37,7 +37,8 @@ typedef struct mien_run_summary {
   uint64_t n_bytes;                                        /* of the inputs */
   char isa[MIEN_ISA_CHARS];                                /* empty for tokens */
   const char *dtype;                                       /* NULL for tokens */
-  uint64_t n_pieces;                                       /* texts for the model, bad rows' aside */
+  uint64_t n_split;                                        /* texts that were run as their spans */
+  uint64_t n_pieces;                                       /* texts and spans for the model */
   uint64_t n_duplicates; /* of them those that others' results stood for; depends on how the workers met them */
   unsigned threads;
   bool is_finished_early; /* by options->finish: there may be more rows */

@@ -8,7 +8,7 @@
 typedef struct mien_row {
   uint64_t number;
   const float *scores;       /* [L], or NULL for a bad row */
-  const uint64_t *order;     /* [n] */
+  uint64_t *order;           /* [n] */
   size_t n;                  /* labels given */
   const char *explanation;   /* of a bad row, else NULL */
   const mien_record *record; /* of a text, else NULL */
@@ -16,6 +16,8 @@ typedef struct mien_row {
   const mien_buffer *file; /* quoted, empty when there is one input only */
   const int32_t *ids;      /* [n_ids] tokens */
   size_t n_ids;
+  const mien_pieces *pieces; /* of a text that was split: its spans are n_spans from first_span on; else NULL */
+  size_t first_span, n_spans;
 } mien_row;
 
 /* Append a row; false without memory. */

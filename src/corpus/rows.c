@@ -89,7 +89,8 @@ static bool is_named(mien_span name, const char *own) {
 
 /* What the output calls something of its own. */
 static bool is_own_name(const mien_row_format *rows, mien_span name) {
-  static const char *const names[] = {"row", "file", "labels", "scores", "all_scores", "ids", "truncated", "error"};
+  static const char *const names[] = {"row", "file",      "labels", "scores", "all_scores",
+                                      "ids", "truncated", "error",  "spans"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (is_named(name, names[i])) return true;
   const bool is_csv = rows->options.format == MIEN_OUTPUT_CSV;
@@ -149,8 +150,8 @@ static mien_status tokenize(const mien_row_format *rows, mien_block *block, mien
   return status;
 }
 
-static mien_status make_row(const mien_row_format *rows, mien_block *block, size_t i, mien_row *row,
-                            char explanation[MIEN_EXPLANATION_BYTES], mien_error *error) {
+static mien_status make_row(const mien_row_format *rows, mien_block *block, const mien_pieces *pieces, size_t i,
+                            mien_row *row, char explanation[MIEN_EXPLANATION_BYTES], mien_error *error) {
   const size_t n_labels = rows->selection.n_labels, words = (n_labels + 31) / 32;
   row->number = block->chunk.first_row + i;
   if (block->has_texts) row->record = &block->chunk.records[i];
@@ -161,6 +162,11 @@ static mien_status make_row(const mien_row_format *rows, mien_block *block, size
   }
   if (rows->options.content == MIEN_ROWS_TOKENS) return tokenize(rows, block, row, error);
   row->is_truncated = block->results.status[i] == MIEN_ROW_TRUNCATED;
+  if (rows->options.splits && mien_pieces_of_row(pieces, i) > 1) {
+    row->pieces = pieces;
+    row->first_span = pieces->starts[i];
+    row->n_spans = mien_pieces_of_row(pieces, i);
+  }
   row->order = block->order;
   row->scores = block->results.scores + i * n_labels;
   row->n = mien_select_labels(&rows->selection, block->results.words + i * words, row->scores, block->order);
@@ -169,15 +175,15 @@ static mien_status make_row(const mien_row_format *rows, mien_block *block, size
   return MIEN_OK;
 }
 
-static mien_status format_text(const mien_row_format *rows, mien_block *block, const mien_buffer *file,
-                               mien_error *error) {
+static mien_status format_text(const mien_row_format *rows, mien_block *block, const mien_pieces *pieces,
+                               const mien_buffer *file, mien_error *error) {
   mien_status status = MIEN_OK;
   block->text.size = 0;
   for (size_t i = 0; status == MIEN_OK && i < block->chunk.n_rows; i++) {
     char explanation[MIEN_EXPLANATION_BYTES];
     mien_row row = {.file = file};
     bool done = true;
-    status = make_row(rows, block, i, &row, explanation, error);
+    status = make_row(rows, block, pieces, i, &row, explanation, error);
     if (status != MIEN_OK) break;
     switch (rows->options.format) {
     case MIEN_OUTPUT_JSONL: done = mien_row_put_jsonl(rows, &block->text, &row); break;
@@ -208,7 +214,8 @@ static void format_arrays(const mien_row_format *rows, mien_block *block) {
   for (size_t i = 0; i < all; i++) block->n_labels += (uint64_t)__builtin_popcount(block->results.words[i]);
 }
 
-mien_status mien_row_format_run(const mien_row_format *rows, mien_block *block, mien_error *error) {
+mien_status mien_row_format_run(const mien_row_format *rows, mien_block *block, const mien_pieces *pieces,
+                                mien_error *error) {
   block->n_labels = block->n_tokens = 0;
   if (block->tally.n_labels) mien_tally_clear(&block->tally);
   if (mien_output_is_array(rows->options.format)) {
@@ -216,7 +223,7 @@ mien_status mien_row_format_run(const mien_row_format *rows, mien_block *block, 
     return MIEN_OK;
   }
   mien_buffer file = {0};
-  mien_status status = quote_file(rows, block->chunk.input, &file) ? format_text(rows, block, &file, error)
+  mien_status status = quote_file(rows, block->chunk.input, &file) ? format_text(rows, block, pieces, &file, error)
                                                                    : mien_fail_memory(error, "output", 0);
   mien_buffer_free(&file);
   return status;

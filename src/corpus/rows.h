@@ -31,6 +31,9 @@ typedef struct mien_row_options {
   bool min_one_label;        /* see mien_select_labels */
   size_t top_k;              /* see mien_select_labels */
   size_t max_tokens;         /* tokens of a text; 0: all */
+  bool splits;               /* labels: texts that are too long are run as their spans; jsonl lists these */
+  bool counts_characters;    /* spans' places are in characters, and not in bytes; what is no UTF-8 as U+FFFD */
+  mien_span_pooling pooling; /* of spans */
   size_t columns;            /* text: of the terminal */
   const mien_inputs *inputs; /* the caller's; more than one: every row tells its file */
   bool has_id;               /* records have ids */
@@ -69,7 +72,8 @@ bool mien_row_append_name(const mien_row_format *rows, mien_span name, mien_buff
 size_t mien_format_score(char out[MIEN_NUMBER_CHARS], float score, float threshold);
 
 /* Writes the block's results into block->text, or rewrites its words (bits), and counts its labels, in its tally too.
- * Thread-safe. */
-MIEN_MUST_USE mien_status mien_row_format_run(const mien_row_format *rows, mien_block *block, mien_error *error);
+ * `pieces` are those that it was run with. Thread-safe. */
+MIEN_MUST_USE mien_status mien_row_format_run(const mien_row_format *rows, mien_block *block, const mien_pieces *pieces,
+                                              mien_error *error);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rows as jsonl: row, file, id, kept fields, then labels and scores, tokens, or an error. */
+#include "base/utf8.h"
 #include "corpus/row.h"
 
 /* A JSON value as it was read, or a text. White space between its parts may hold \r, which ends a line for some. */
@@ -33,25 +34,63 @@ static bool put_error(mien_buffer *out, const char *explanation) {
          mien_buffer_append(out, "}\n", 2);
 }
 
-static void put_labels(const mien_row_format *rows, mien_buffer *out, const mien_row *row) {
+/* Labels [n], and the scores [L] that they were given by. */
+static void put_labels(const mien_row_format *rows, mien_buffer *out, const uint64_t *order, size_t n,
+                       const float *scores) {
   MIEN_PUT(out, ",\"labels\":[");
-  for (size_t i = 0; i < row->n; i++) {
+  for (size_t i = 0; i < n; i++) {
     if (i) MIEN_PUT(out, ",");
-    mien_put_label(rows, out, mien_label_of(row->order[i]));
+    mien_put_label(rows, out, mien_label_of(order[i]));
   }
   MIEN_PUT(out, "],\"scores\":[");
-  for (size_t i = 0; i < row->n; i++) {
+  for (size_t i = 0; i < n; i++) {
     if (i) MIEN_PUT(out, ",");
-    mien_put_float(out, row->scores[mien_label_of(row->order[i])]);
+    mien_put_float(out, scores[mien_label_of(order[i])]);
   }
   if (rows->options.all_scores) {
     MIEN_PUT(out, "],\"all_scores\":[");
     for (size_t i = 0; i < rows->selection.n_labels; i++) {
       if (i) MIEN_PUT(out, ",");
-      mien_put_float(out, row->scores[i]);
+      mien_put_float(out, scores[i]);
     }
   }
   MIEN_PUT(out, "]");
+}
+
+/* How many bytes or characters of the text stand before byte `to`; `before` of them stand before byte `from`. */
+static size_t count_to(const mien_row_format *rows, const mien_span *text, size_t from, size_t to, size_t before) {
+  if (!rows->options.counts_characters) return to;
+  uint32_t c;
+  for (; from < to; before++) from += mien_utf8_decode(text->bytes + from, text->size - from, &c);
+  return before;
+}
+
+/* The row's labels are written: their scratch is the spans'. */
+static bool put_spans(const mien_row_format *rows, mien_buffer *out, const mien_row *row) {
+  const mien_pieces *pieces = row->pieces;
+  const mien_span *text = &row->record->text;
+  const size_t n_labels = rows->selection.n_labels, words = (n_labels + 31) / 32;
+  size_t at = 0, place = 0;
+  MIEN_PUT(out, ",\"spans\":[");
+  for (size_t i = row->first_span; i < row->first_span + row->n_spans; i++) {
+    const size_t slot = pieces->slots[i], start = (size_t)(pieces->texts[i].bytes - text->bytes);
+    const float *scores = pieces->results.scores + slot * n_labels;
+    if (!mien_buffer_reserve(out, rows->row_bytes)) return false;
+    place = count_to(rows, text, at, start, place);
+    if (i > row->first_span) MIEN_PUT(out, ",");
+    MIEN_PUT(out, "{\"start\":");
+    mien_put_uint(out, place);
+    at = start + pieces->texts[i].size;
+    place = count_to(rows, text, start, at, place);
+    MIEN_PUT(out, ",\"end\":");
+    mien_put_uint(out, place);
+    const size_t n = mien_select_labels(&rows->selection, pieces->results.words + slot * words, scores, row->order);
+    put_labels(rows, out, row->order, n, scores);
+    MIEN_PUT(out, "}");
+  }
+  if (!mien_buffer_reserve(out, rows->row_bytes)) return false;
+  MIEN_PUT(out, "]");
+  return true;
 }
 
 /* Digits of most vocabularies' ids, without mien_format_uint's copy. */
@@ -97,7 +136,8 @@ bool mien_row_put_jsonl(const mien_row_format *rows, mien_buffer *out, const mie
   if (row->explanation) return put_error(out, row->explanation);
   if (rows->options.content == MIEN_ROWS_TOKENS) return put_tokens(out, row);
   if (!mien_buffer_reserve(out, rows->row_bytes)) return false;
-  put_labels(rows, out, row);
+  put_labels(rows, out, row->order, row->n, row->scores);
+  if (row->pieces && !put_spans(rows, out, row)) return false;
   if (row->is_truncated) MIEN_PUT(out, ",\"truncated\":true");
   MIEN_PUT(out, "}\n");
   return true;
