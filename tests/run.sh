@@ -39,6 +39,13 @@ step "address and undefined behaviour sanitizers"
 sanitize="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 build_and_test test-asan -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_FLAGS="$sanitize"
 
+step "thread sanitizer"
+if [ "$packages" != full ]; then
+  skip "thread sanitizer" "it is run by --full"
+else
+  quietly tests/threads.sh build/test-tsan
+fi
+
 step "clang"
 if command -v clang >/dev/null; then
   # The CUDA device's sources are C++, for nvcc and its own host compiler.

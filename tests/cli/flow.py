@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What flows through a run: every row once and in order, whatever the inputs and the workers; and what the run tells of it.
 
-flow.py COMMAND [TEST...]"""
+flow.py COMMAND [--rounds N] [TEST...]"""
 
 import csv
 import io
@@ -326,4 +326,7 @@ class Flow(unittest.TestCase):
 
 if __name__ == "__main__":
     MIEN = os.path.abspath(sys.argv.pop(1))
+    if sys.argv[1:2] == ["--rounds"]:
+        ROUNDS = int(sys.argv.pop(2))
+        del sys.argv[1]
     unittest.main()
