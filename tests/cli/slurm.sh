@@ -71,12 +71,12 @@ cat >"$folder/job.sh" <<JOB
 #SBATCH --array=1-7
 #SBATCH --output=$folder/job-%a.txt
 task() {
-  exec "$mien" label "$source/models/goemotions/dev.tsv" --no-header --threads 1 -o "$folder/labels.jsonl" \\
+  exec "$mien" label "$source/models/goemotions/dev.tsv" --no-header --threads 1 -o "$folder/labels.jsonl.zst" \\
     --part-rows 50 --shard \$SLURM_ARRAY_TASK_ID/7 --resume
 }
 if [ \$SLURM_ARRAY_TASK_ID = 3 ]; then
   task &
-  while [ "\$(cat "$folder/labels.jsonl/shard-3-of-7.manifest.jsonl" 2>/dev/null | wc -l)" -lt 3 ]; do sleep 0.01; done
+  while [ "\$(cat "$folder/labels.jsonl.zst/shard-3-of-7.manifest.jsonl" 2>/dev/null | wc -l)" -lt 3 ]; do sleep 0.01; done
   kill -9 \$!
   wait
 fi
@@ -94,7 +94,7 @@ for _ in $(seq 600); do
   sleep 0.2
 done
 [ -z "$left" ] || fail "the job does not end"
-"$mien" merge "$folder/labels.jsonl" -o "$folder/merged.jsonl" || fail "no merge"
+"$mien" merge "$folder/labels.jsonl.zst" -o "$folder/merged.jsonl" || fail "no merge"
 "$mien" label "$source/models/goemotions/dev.tsv" --no-header -o "$folder/once.jsonl" --quiet
 left="$(sed -n 's/^mien: \([0-9]*\) texts.*/\1/p' "$folder/job-3.txt")"
 [ "${left:-775}" -le 675 ] || fail "task 3: expected to go on after 100 rows of 775 at least, found $left left"
