@@ -21,6 +21,7 @@ CLOSED = "Node opens /dev/null where a standard stream is closed"
 NATIVE = "WebAssembly opens no libraries"
 NO_BENCH = "there is no bench"
 NO_PARTS = "there are no outputs in parts"
+NO_COMPRESSED = "compressed files are for the native command"
 NO_LABELLED = "labelled data is for the native command"
 CASES = {
     "bench_cuda_missing": NO_BENCH,
@@ -32,6 +33,7 @@ CASES = {
     "stdout_closed": CLOSED,
     "device_cuda_damaged": NATIVE,
     "device_cuda_missing_all": NATIVE,
+    "compressed_cut": NO_COMPRESSED,
     "help_merge": NO_PARTS,
     **{name.removesuffix(".txt"): NO_PARTS for name in os.listdir(GOLDEN) if name.startswith("parts_")},
     **{f"help_{name}": NO_LABELLED for name in ("calibrate", "clean", "evaluate", "thresholds", "train")},
