@@ -2,19 +2,15 @@
 /* Matrices of float32: from files, encoders and heads, to files. */
 #include "train/floats.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/file.h"
 #include "base/half.h"
 #include "base/memory.h"
 #include "base/new_file.h"
+#include "corpus/stream.h"
 #include "formats/npy.h"
 
 /* ---- Memory ------------------------------------------------------------------------------------------------------ */
@@ -74,22 +70,20 @@ void mien_floats_free(mien_floats *floats) {
 
 /* ---- Files ------------------------------------------------------------------------------------------------------- */
 
-static mien_status read_header(int fd, const char *path, mien_npy *npy, mien_error *error) {
-  struct stat info;
-  if (fstat(fd, &info) != 0) return mien_fail_system(error, path, errno);
-  if (!S_ISREG(info.st_mode)) return mien_fail(error, MIEN_INPUT, "%s: expected a regular file of .npy", path);
+static mien_status read_header(mien_stream *stream, mien_npy *npy, mien_error *error) {
+  const char *path = stream->name;
+  if (!stream->has_size) return mien_fail(error, MIEN_INPUT, "%s: expected a regular file of .npy", path);
   unsigned char prefix[MIEN_NPY_PREFIX];
-  const uint64_t file_bytes = (uint64_t)info.st_size;
-  const size_t n = file_bytes < sizeof prefix ? (size_t)file_bytes : sizeof prefix;
-  size_t header_bytes;
-  mien_status status = mien_file_read_at(fd, path, 0, prefix, n, error);
-  if (status == MIEN_OK) status = mien_npy_header_size(prefix, n, path, &header_bytes, error);
+  size_t found, rest = 0, header_bytes;
+  mien_status status = mien_stream_read(stream, prefix, sizeof prefix, &found, error);
+  if (status == MIEN_OK) status = mien_npy_header_size(prefix, found, path, &header_bytes, error);
   if (status != MIEN_OK) return status;
   unsigned char *header = mien_alloc(header_bytes, 1);
   if (!header) return mien_fail_memory(error, path, header_bytes);
-  status = mien_file_read_at(fd, path, 0, header, header_bytes, error);
-  if (status == MIEN_OK) status = mien_npy_parse(header, header_bytes, path, npy, error);
-  if (status == MIEN_OK) status = mien_npy_check_size(npy, file_bytes, path, error);
+  memcpy(header, prefix, found);
+  status = mien_stream_read(stream, header + found, header_bytes - found, &rest, error);
+  if (status == MIEN_OK) status = mien_npy_parse(header, found + rest, path, npy, error);
+  if (status == MIEN_OK && stream->is_file) status = mien_npy_check_size(npy, stream->file_bytes, path, error);
   mien_free(header);
   return status;
 }
@@ -121,36 +115,49 @@ static mien_status check_finite(const mien_floats *floats, const char *what, mie
   return MIEN_OK;
 }
 
+/* What is compressed has no size that its header could be checked against before. */
+static mien_status check_end(mien_stream *stream, const mien_npy *npy, uint64_t bytes, mien_error *error) {
+  char byte;
+  size_t more = 0;
+  if (bytes < npy->data_bytes) return mien_npy_check_size(npy, npy->data_offset + bytes, stream->name, error);
+  mien_status status = mien_stream_read(stream, &byte, 1, &more, error);
+  if (status != MIEN_OK || more == 0) return status;
+  return mien_fail(error, MIEN_INPUT, "%s: bytes after the data: expected %" PRIu64 " bytes, found more", stream->name,
+                   npy->data_offset + bytes);
+}
+
 /* The data, in pieces. */
-static mien_status read_data(int fd, const char *path, const mien_npy *npy, const atomic_bool *cancel,
-                             mien_floats *floats, mien_error *error) {
+static mien_status read_data(mien_stream *stream, const mien_npy *npy, mien_floats *floats, mien_error *error) {
   enum { PIECE = 1 << 18 };
   const size_t n = floats->n_rows * floats->n_columns, element = mien_dtype_bytes(npy->dtype);
   void *piece = mien_alloc(PIECE, element);
-  mien_status status = piece ? MIEN_OK : mien_fail_memory(error, path, PIECE * element);
-  for (size_t at = 0; at < n && status == MIEN_OK; at += PIECE) {
+  mien_status status = piece ? MIEN_OK : mien_fail_memory(error, stream->name, PIECE * element);
+  uint64_t bytes = 0;
+  size_t found = element;
+  for (size_t at = 0; at < n && status == MIEN_OK && found > 0; at += PIECE) {
     const size_t count = n - at < PIECE ? n - at : PIECE;
-    if (cancel && atomic_load(cancel)) status = mien_fail(error, MIEN_CANCELLED, "%s: interrupted", path);
-    if (status == MIEN_OK)
-      status = mien_file_read_at(fd, path, npy->data_offset + (uint64_t)at * element, piece, count * element, error);
-    if (status == MIEN_OK) convert(piece, npy->dtype, count, floats->data + at);
+    status = mien_stream_read(stream, piece, count * element, &found, error);
+    bytes += found;
+    if (status == MIEN_OK) convert(piece, npy->dtype, found / element, floats->data + at);
   }
+  if (status == MIEN_OK) status = check_end(stream, npy, bytes, error);
   mien_free(piece);
-  return status == MIEN_OK ? check_finite(floats, path, error) : status;
+  return status == MIEN_OK ? check_finite(floats, stream->name, error) : status;
 }
 
 mien_status mien_floats_read(const char *path, size_t n_rows, size_t n_columns, const atomic_bool *cancel,
                              mien_floats *floats, mien_error *error) {
   mien_npy npy;
+  mien_stream stream;
   *floats = (mien_floats){0};
-  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return mien_fail_system(error, path, errno);
-  mien_status status = read_header(fd, path, &npy, error);
+  mien_status status = mien_stream_open(&stream, path, cancel, error);
+  if (status != MIEN_OK) return status;
+  status = read_header(&stream, &npy, error);
   if (status == MIEN_OK) status = check_shape(&npy, path, n_rows, n_columns, error);
   if (status == MIEN_OK) status = mien_floats_create((size_t)npy.n_rows, (size_t)npy.n_columns, path, floats, error);
-  if (status == MIEN_OK) status = read_data(fd, path, &npy, cancel, floats, error);
+  if (status == MIEN_OK) status = read_data(&stream, &npy, floats, error);
   if (status != MIEN_OK) mien_floats_free(floats);
-  close(fd);
+  mien_stream_close(&stream);
   return status;
 }
 

@@ -21,9 +21,10 @@ void mien_floats_free(mien_floats *rows);
 MIEN_MUST_USE mien_status mien_floats_create(size_t n_rows, size_t n_columns, const char *what, mien_floats *rows,
                                              mien_error *error);
 
-/* Reads a .npy file of (n_rows, n_columns) float16, float32 or float64 numbers; 0 takes any number, but no rows
- * of none. One that is not
- * finite is MIEN_INPUT, with its row and column. */
+/*
+ * Reads a .npy file of (n_rows, n_columns) float16, float32 or float64 numbers, plain or compressed; 0 takes any
+ * number, but no rows of none. One that is not finite is MIEN_INPUT, with its row and column.
+ */
 MIEN_MUST_USE mien_status mien_floats_read(const char *path, size_t n_rows, size_t n_columns, const atomic_bool *cancel,
                                            mien_floats *rows, mien_error *error);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "corpus/compressed.h"
 #include "formats/npy.h"
 #include "suite.h"
 
@@ -65,6 +66,35 @@ START_TEST(other_floats_are_converted) {
 }
 END_TEST
 
+static void write_compressed(mien_compression how, size_t n_rows, size_t n_columns, const float *data, size_t bytes) {
+  static char npy[1024];
+  static unsigned char packed[2048];
+  require(MIEN_NPY_HEADER + bytes <= sizeof npy, "no room");
+  mien_npy_write_header(npy, "<f4", n_rows, n_columns);
+  memcpy(npy + MIEN_NPY_HEADER, data, bytes);
+  const size_t n = compress_bytes(how, npy, MIEN_NPY_HEADER + bytes, packed, sizeof packed);
+  FILE *file = fopen(path, "wb");
+  fwrite(packed, 1, n, file);
+  fclose(file);
+}
+
+START_TEST(compressed_floats_are_read_and_must_be_as_many_as_their_header_says) {
+  static const float data[] = {0.5f, -2, 1e-3f, 4, 5, 6};
+  for (mien_compression how = MIEN_GZIP; how <= MIEN_ZSTD; how++) {
+    mien_floats floats;
+    mien_error error = {0};
+    write_compressed(how, 3, 2, data, sizeof data);
+    ck_assert_msg(mien_floats_read(path, 3, 2, NULL, &floats, &error) == MIEN_OK, "%s", error.message);
+    ck_assert_int_eq(memcmp(floats.data, data, sizeof data), 0);
+    mien_floats_free(&floats);
+    write_compressed(how, 3, 2, data, sizeof data - 1);
+    refuse(3, 2, "truncated: shape (3, 2) of f32: expected 152 bytes, found 151");
+    write_compressed(how, 2, 2, data, sizeof data);
+    refuse(2, 2, "bytes after the data: expected 144 bytes, found more");
+  }
+}
+END_TEST
+
 START_TEST(other_shapes_and_numbers_that_are_not_finite_are_refused) {
   const uint32_t bits[] = {0x3F800000, 0x3F800000, 0x7FC00000, 0x3F800000};
   write_numbers("<f4", 2, 2, bits, sizeof bits);
@@ -94,5 +124,6 @@ START_TEST(more_than_memory_is_refused_with_both_figures) {
 END_TEST
 
 MIEN_SUITE_BETWEEN("floats", make_file, remove_file, a_matrix_is_read_as_it_was_written, other_floats_are_converted,
+                   compressed_floats_are_read_and_must_be_as_many_as_their_header_says,
                    other_shapes_and_numbers_that_are_not_finite_are_refused,
                    more_than_memory_is_refused_with_both_figures)
