@@ -12,8 +12,8 @@ enum { MIEN_INEXACT = -1 };
 
 handle *EXPORT(mien_open)(unsigned char *bytes, size_t size, const char *thresholds, size_t thresholds_size,
                           uint32_t max_tokens);
-mien_status EXPORT(mien_run_texts)(handle *h, const mien_text *texts, size_t n, float *scores, float *embeddings,
-                                   mien_row_status *status);
+mien_status EXPORT(mien_run_texts)(handle *h, const mien_text *texts, size_t n, int32_t kind, size_t columns,
+                                   void *values, mien_row_status *status);
 mien_status EXPORT(mien_check)(void);
 mien_status EXPORT(mien_trial)(uint32_t times);
 
@@ -55,14 +55,41 @@ mien_status mien_trial(uint32_t times) {
   return has_memory ? MIEN_OK : mien_fail_memory(&mien_last_error, "trial", INPUTS * OUTPUTS);
 }
 
-/* scores [n × L] or embeddings [n × D] may be 0; texts [n] are pairs of an offset and a size.
- * MIEN_INEXACT: nothing that is there is to be used. */
-mien_status mien_run_texts(handle *h, const mien_text *texts, size_t n, float *scores, float *embeddings,
+/* Of each text the number of its spans, and as many of them as there is room for. */
+static mien_status split(const handle *h, const mien_text *texts, size_t n, size_t columns, uint32_t *values,
+                         mien_row_status *status) {
+  _Static_assert(sizeof(mien_text_span) == 2 * sizeof *values, "spans are pairs of the values' type");
+  mien_status code = MIEN_OK;
+  for (size_t i = 0; i < n && code == MIEN_OK; i++) {
+    uint32_t *row = values + i * columns;
+    size_t n_spans = 0;
+    code =
+        mien_split_text(h->model, texts[i], (mien_text_span *)(row + 1), (columns - 1) / 2, &n_spans, &mien_last_error);
+    row[0] = (uint32_t)n_spans;
+    status[i] = MIEN_ROW_OK;
+  }
+  return code;
+}
+
+/*
+ * texts [n] are pairs of an offset and a size; values [n × columns] of 4 bytes each are, by `kind`, their scores (L
+ * columns), embeddings (D), or the number of their spans and behind it, as far as there are columns, a start and an end
+ * of each. MIEN_INEXACT: nothing that is there is to be used.
+ */
+mien_status mien_run_texts(handle *h, const mien_text *texts, size_t n, int32_t kind, size_t columns, void *values,
                            mien_row_status *status) {
+  enum { SCORES, EMBEDDINGS, SPANS };
+  if (kind == SPANS) return split(h, texts, n, columns, values, status);
   if (is_inexact()) return MIEN_INEXACT;
-  mien_results results = {.size = sizeof results, .scores = scores, .embeddings = embeddings, .status = status};
-  const mien_status code = scores ? mien_label_texts(h->session, texts, n, &results, &mien_last_error)
-                                  : mien_embed_texts(h->session, texts, n, &results, &mien_last_error);
+  mien_results results = {.size = sizeof results, .status = status};
+  mien_status code;
+  if (kind == SCORES) {
+    results.scores = values;
+    code = mien_label_texts(h->session, texts, n, &results, &mien_last_error);
+  } else {
+    results.embeddings = values;
+    code = mien_embed_texts(h->session, texts, n, &results, &mien_last_error);
+  }
   /* The engine may have compiled the kernel anew meanwhile. */
   return is_inexact() ? MIEN_INEXACT : code;
 }

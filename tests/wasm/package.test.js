@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What index.d.ts promises, of the packed package in Node.
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -557,6 +557,90 @@ describe('texts', () => {
   test('calls at once', async () => {
     const results = await Promise.all(goemotions(50).map((text) => shared.label(text, { allScores: true })))
     assert.equal(bits(flat(results)), bits(flat(await shared.label(goemotions(50), { allScores: true }))))
+  })
+})
+
+describe('long texts', () => {
+  const THREE = 'Thank you so much for this! 😂😂 This made me really angry today… I love my dog \ud800.'
+  let few
+  before(async () => {
+    few = await load(MODEL, { maxTokens: 16, workers: 2 })
+  })
+  after(() => few.dispose())
+  const bare = ({ labels, allScores }) => ({ labels, allScores })
+
+  test('are labelled span by span', async () => {
+    const [{ spans, ...long }, short] = await few.label([THREE, 'thanks'], { long: 'split', allScores: true })
+    assert.equal(spans.length > 1, true)
+    assert.equal(short.spans, undefined)
+    assert.deepEqual(short, await few.label('thanks', { allScores: true }))
+    const pieces = spans.map(({ start, end }) => THREE.slice(start, end))
+    assert.equal(pieces.join(' '), THREE)
+    assert.deepEqual(spans.map(bare), await few.label(pieces, { allScores: true }))
+    assert.equal(long.truncated, undefined)
+    const highest = long.allScores.map((_, l) => Math.max(...spans.map(({ allScores }) => allScores[l])))
+    assert.deepEqual(long.allScores, highest)
+    assert.deepEqual(names(long).sort(), [...new Set(spans.flatMap(names))].sort())
+    const mean = await few.label(THREE, { long: 'split', pool: 'mean', allScores: true })
+    const means = long.allScores.map(
+      (_, l) => spans.reduce((sum, { allScores }) => sum + allScores[l], 0) / spans.length
+    )
+    assert.deepEqual(mean.allScores, means)
+    assert.equal((await few.label(THREE)).truncated, true)
+    assert.deepEqual(await few.label(THREE, { long: 'truncate' }), await few.label(THREE))
+  })
+  test('of more spans than are cut at once', async () => {
+    const text = 'So good. '.repeat(2000).trim()
+    const [{ spans, allScores }, none] = await few.label([text, ''], { long: 'split' })
+    assert.equal(allScores, undefined)
+    assert.deepEqual(none, await few.label(''))
+    assert.equal(spans.length, 2000)
+    assert.deepEqual(
+      spans.map(({ start, end }) => [start, end]),
+      spans.map((_, i) => [9 * i, 9 * i + 8])
+    )
+    assert.ok(spans.every(({ labels }) => labels[0].label === 'admiration'))
+  })
+  test('in streams, with options', async () => {
+    const found = []
+    for await (const result of few.labelStream([THREE, 'thanks'], { long: 'split', topK: 1 })) found.push(result)
+    assert.deepEqual(found, await few.label([THREE, 'thanks'], { long: 'split', topK: 1 }))
+    assert.ok(found[0].spans.every(({ labels }) => labels.length === 1))
+  })
+  test('as the native program has them', async (t) => {
+    const program = nativeProgram()
+    if (!program) return t.skip('no native build')
+    const texts = [THREE.replace('\ud800', '\ufffd'), ...goemotions(200)]
+    const input = texts.map((text) => `${JSON.stringify({ text })}\n`).join('')
+    for (const pool of ['max', 'mean']) {
+      const options = ['--long', 'split', '--pool', pool, '--offsets', 'chars', '--max-tokens', '16', '--quiet']
+      const inputs = ['--input-format', 'jsonl', '--output-format', 'jsonl']
+      const printed = execFileSync(program, ['label', '-', '--model', MODEL, ...inputs, ...options], { input })
+      const expected = String(printed).trim().split('\n').map(JSON.parse)
+      const found = await few.label(texts, { long: 'split', pool })
+      assert.ok(found.filter(({ spans }) => spans).length > 50)
+      found.forEach(({ labels, spans }, i) => {
+        const characters = (units) => [...texts[i].slice(0, units)].length
+        const listed = (all) => ({ labels: all.map(({ label }) => label), scores: all.map(({ score }) => score) })
+        const rounded = ({ labels, scores }) => ({ labels, scores: scores.map(Math.fround) })
+        assert.deepEqual(listed(labels), rounded(expected[i]))
+        assert.deepEqual(
+          spans?.map((span) => [characters(span.start), characters(span.end), listed(span.labels)]),
+          expected[i].spans?.map((span) => [span.start, span.end, rounded(span)])
+        )
+      })
+    }
+  })
+  test('wrong options', async () => {
+    const label = (options) => shared.label(TEXT, options)
+    await fails(label({ long: 'cut' }), 'argument', /^long: expected 'truncate' or 'split', found 'cut'$/)
+    await fails(label({ long: '' }), 'argument', /^long: expected 'truncate' or 'split', found ''$/)
+    await fails(label({ long: true }), 'argument', /^long: expected 'truncate' or 'split', found boolean$/)
+    await fails(label({ long: 'split', pool: 'sum' }), 'argument', /^pool: expected 'max' or 'mean', found 'sum'$/)
+    await fails(label({ pool: 'mean' }), 'argument', /^pool: is for long: 'split'$/)
+    await fails(label({ long: 'truncate', pool: 'mean' }), 'argument', /^pool: is for long: 'split'$/)
+    await fails(shared.label([TEXT, 5], { long: 'split' }), 'argument', /^texts\[1\]: expected a string, found 5$/)
+    await fails(label({ long: 'split', topK: 0 }), 'argument', /^topK/)
   })
 })
 

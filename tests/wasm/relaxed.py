@@ -45,7 +45,7 @@ class Core:
         table = self.put(b"".join(struct.pack("<II", self.put(text), len(text)) for text in texts))
         size = 4 * len(texts) * 28
         scores, status = self.put(bytes(size)), self.put(bytes(len(texts)))
-        code = self.call("mien_run_texts", model, table, len(texts), scores, 0, status)
+        code = self.call("mien_run_texts", model, table, len(texts), 0, 28, scores, status)
         isa = self.call("mien_isa_of", model)
         return code, self.read(scores, size), self.read(isa, 16).split(b"\0")[0].decode()
 

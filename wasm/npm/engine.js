@@ -88,8 +88,9 @@ export class Engine {
     return { ...info, isa: this.#string(this.#core.mien_isa_of(this.#handle)) }
   }
 
-  // { values: Float32Array [n × columns], status: Uint8Array [n] }, of embeddings where `embed`, else of scores.
-  runTexts(texts, columns, embed) {
+  // { values: Float32Array [n × columns], status: Uint8Array [n] }. kind: 0 scores, 1 embeddings, 2 spans, whose values
+  // are whole numbers of 32 bits: how many there are, and of those that the columns hold the start and the end in UTF-8.
+  runTexts(texts, columns, kind) {
     const n = texts.length
     // UTF-8 has at most three bytes for each of UTF-16's units: one pass over the texts, into one allocation.
     const capacity = texts.reduce((sum, text) => sum + 3 * text.length, 0)
@@ -105,7 +106,7 @@ export class Engine {
         used += pairs[2 * i + 1]
       })
       return this.#run(n, columns, (values, status) =>
-        this.#core.mien_run_texts(this.#handle, table, n, embed ? 0 : values, embed ? values : 0, status)
+        this.#core.mien_run_texts(this.#handle, table, n, kind, columns, values, status)
       )
     } finally {
       this.#core.mien_give(table)

@@ -58,10 +58,21 @@ export interface LabelOptions {
   topK?: number
   /** If fewer labels are above their thresholds: so many, those nearest to theirs. Default: 0. */
   minLabels?: number
-  /** Adds `allScores` to results. */
+  /** Adds `allScores` to results, and to their spans. */
   allScores?: boolean
   /** Cancels between batches of texts: the promise is rejected with the signal's reason. */
   signal?: AbortSignal
+}
+
+export interface TextOptions extends LabelOptions {
+  /**
+   * What to do with a text that is longer than the model takes. 'split': each of its sentences is labelled, and of a
+   * sentence that is too long each run of words that fits; the text gets what `pool` makes of their scores, and its
+   * result has `spans`. Default: 'truncate', its first tokens alone.
+   */
+  long?: 'truncate' | 'split'
+  /** With `long: 'split'`: label by label the highest score of all spans, or their mean. Default: 'max'. */
+  pool?: 'max' | 'mean'
 }
 
 export interface Label {
@@ -77,10 +88,21 @@ export interface Result {
   allScores?: Float32Array
   /** The text was longer than the model takes: this is of its first tokens. */
   truncated?: true
+  /** With `long: 'split'`, of a text that was longer than the model takes: what it was labelled by, in order. */
+  spans?: Span[]
   /** Why there are no labels: NaN or infinity in the embedding. */
   error?: string
 }
 export type FullResult = Result & { allScores: Float32Array }
+
+/** A part of a text that was split: `text.slice(start, end)`, and what it says. */
+export interface Span {
+  /** In UTF-16's units, as strings count. */
+  start: number
+  end: number
+  labels: Label[]
+  allScores?: Float32Array
+}
 
 /** Rows of a number each dimension: Float32Array is what is fast. */
 export type Embedding = Float32Array | Float64Array | readonly number[]
@@ -111,11 +133,11 @@ interface Loaded {
 }
 
 export interface Model extends Loaded {
-  label(text: string, options: LabelOptions & { allScores: true }): Promise<FullResult>
-  label(text: string, options?: LabelOptions): Promise<Result>
-  label(texts: readonly string[], options: LabelOptions & { allScores: true }): Promise<FullResult[]>
-  label(texts: readonly string[], options?: LabelOptions): Promise<Result[]>
-  label(texts: string | readonly string[], options?: LabelOptions): Promise<Result | Result[]>
+  label(text: string, options: TextOptions & { allScores: true }): Promise<FullResult>
+  label(text: string, options?: TextOptions): Promise<Result>
+  label(texts: readonly string[], options: TextOptions & { allScores: true }): Promise<FullResult[]>
+  label(texts: readonly string[], options?: TextOptions): Promise<Result[]>
+  label(texts: string | readonly string[], options?: TextOptions): Promise<Result | Result[]>
 
   /**
    * Results in the order of the texts, of any number of them: the source is read as fast as results are taken. Batches
@@ -123,11 +145,11 @@ export interface Model extends Loaded {
    */
   labelStream(
     texts: AsyncIterable<string> | Iterable<string>,
-    options: LabelOptions & { batchSize?: number; allScores: true }
+    options: TextOptions & { batchSize?: number; allScores: true }
   ): AsyncGenerator<FullResult, void, undefined>
   labelStream(
     texts: AsyncIterable<string> | Iterable<string>,
-    options?: LabelOptions & { batchSize?: number }
+    options?: TextOptions & { batchSize?: number }
   ): AsyncGenerator<Result, void, undefined>
 
   /** Sentence embeddings, each of `dim` numbers. */

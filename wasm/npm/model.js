@@ -38,13 +38,17 @@ export class Model extends Base {
   }
 
   async label(texts, options = {}) {
+    if ((options.long ?? options.pool) !== undefined) {
+      const { labelLong } = await import('./long.js')
+      return labelLong(this, texts, options)
+    }
     const select = this.selector(options)
     const make = (values, i, status) => this.resultOf(select, values, i, status)
-    return this.#run(texts, this.labelNames.length, false, options.signal, make)
+    return this.#run(texts, this.labelNames.length, 0, options.signal, make)
   }
 
   async embed(texts, { signal } = {}) {
-    return this.#run(texts, this.dim, true, signal, (values, i) => values.slice(i * this.dim, (i + 1) * this.dim))
+    return this.#run(texts, this.dim, 1, signal, (values, i) => values.slice(i * this.dim, (i + 1) * this.dim))
   }
 
   // What few need is loaded when they do.
@@ -58,14 +62,14 @@ export class Model extends Base {
     return labelRows(this, embeddings, options)
   }
 
-  async #run(texts, columns, embed, signal, make) {
+  async #run(texts, columns, kind, signal, make) {
     const one = typeof texts === 'string'
     expect(one || Array.isArray(texts), 'text', 'a string or an array of strings', texts)
     // A copy: the caller may change theirs meanwhile, and it has no holes.
     const list = one ? [texts] : Array.from(texts)
     list.forEach((text, i) => expect(typeof text === 'string', `texts[${i}]`, 'a string', text))
     const results = new Array(list.length)
-    const call = ([from, to]) => ['texts', { texts: list.slice(from, to), columns, embed }]
+    const call = ([from, to]) => ['texts', { texts: list.slice(from, to), columns, kind }]
     const take = ([from, to], { values, status }) => {
       for (let i = from; i < to; i++) results[i] = make(values, i - from, status[i - from])
     }

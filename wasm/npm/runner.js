@@ -16,13 +16,13 @@ export class Runner {
     return this.#engine.describe()
   }
 
-  texts({ texts, columns, embed }) {
+  texts({ texts, columns, kind }) {
     try {
-      return this.#engine.runTexts(texts, columns, embed)
+      return this.#engine.runTexts(texts, columns, kind)
     } catch (error) {
       if (error.code !== 'unsupported') throw error
       this.#switch(new Engine(this.#baseline))
-      return this.#engine.runTexts(texts, columns, embed)
+      return this.#engine.runTexts(texts, columns, kind)
     }
   }
 

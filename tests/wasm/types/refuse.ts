@@ -25,6 +25,10 @@ export async function mistakes(model: Model, head: Head, module: WasmModule): Pr
   await model.label([1, 2])
   // @ts-expect-error no such option
   await model.label('a', { top: 3 })
+  // @ts-expect-error neither truncate nor split
+  await model.label('a', { long: 'cut' })
+  // @ts-expect-error embeddings are not split
+  await model.labelEmbeddings(new Float32Array(384), { long: 'split' })
   // @ts-expect-error one text, one result
   const many: unknown[] = await model.label('a')
   // @ts-expect-error no allScores without asking

@@ -14,6 +14,8 @@ import type {
   Progress,
   Result,
   Source,
+  Span,
+  TextOptions,
   Thresholds,
   WasmModule
 } from 'mien-wasm'
@@ -50,12 +52,15 @@ export async function labels(model: Model): Promise<void> {
   const many: Result[] = await model.label(['a', 'b'] as const, { thresholds: { joy: 0.1 } })
   const full: FullResult = await model.label('a', { allScores: true })
   const fulls: FullResult[] = await model.label(['a'], { allScores: true, topK: 1 })
+  const long: Result = await model.label('a', { long: 'split', pool: 'mean' } satisfies TextOptions)
+  const span: Span | undefined = long.spans?.[0]
+  const said: string | undefined = span && 'a'.slice(span.start, span.end) + span.labels[0]?.label
   const first: Label | undefined = one.labels[0]
   const score: number = first?.score ?? full.allScores[0]!
   const scores: Float32Array | undefined = one.allScores
   const truncated: true | undefined = many[0]?.truncated
   const why: string | undefined = fulls[0]?.error
-  console.log(first?.label, score, scores, truncated, why)
+  console.log(first?.label, score, scores, truncated, why, said, span?.allScores)
 }
 
 export async function streams(model: Model): Promise<void> {
