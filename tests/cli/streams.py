@@ -161,6 +161,8 @@ class Streams(unittest.TestCase):
     def test_interrupted_and_short_calls_change_nothing(self):
         for format_, data in FORMATS.items():
             for how, output in (("", "jsonl"), (".gz", "npy.gz"), (".zst", "csv.zst")):
+                if how and format_ not in ("text", "npy"):
+                    continue
                 name = f"in.{ENDINGS[format_]}{how}"
                 self.write(name, self.compressed(data, how[1:]) if how else data)
                 self.do(*label(format_), name, "-o", f"expected.{output}")
@@ -195,7 +197,7 @@ class Streams(unittest.TestCase):
                     self.assertFalse(os.path.exists(self.path("out.jsonl")))
 
     def test_a_file_that_changes_while_it_is_read_is_told(self):
-        for format_ in FORMATS:
+        for format_ in ("text", "csv", "npy", "f32"):
             for how in ("", ".gz") if format_ in ("text", "npy") else ("",):
                 for kind in ("cut", "grow"):
                     name = f"in.{ENDINGS[format_]}{how}"
