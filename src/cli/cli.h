@@ -16,6 +16,7 @@ int cli_label(int argc, char **argv);
 int cli_embed(int argc, char **argv);
 int cli_tokenize(int argc, char **argv);
 int cli_merge(int argc, char **argv);
+int cli_report_results(int argc, char **argv); /* `mien report`; cli_report is of errors */
 int cli_inspect(int argc, char **argv);
 int cli_bench(int argc, char **argv);
 int cli_pull(int argc, char **argv);

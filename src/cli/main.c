@@ -26,6 +26,7 @@ static const struct command {
     {"tokenize", cli_tokenize, "make token ids of texts"},
 #ifdef __EMSCRIPTEN__ /* it starts no processes, and measures no machine */
     {"merge", left_out, NULL},
+    {"report", left_out, NULL},
     {"pull", left_out, NULL},
     {"train", left_out, NULL},
     {"evaluate", left_out, NULL},
@@ -35,6 +36,7 @@ static const struct command {
     {"bench", left_out, NULL},
 #else
     {"merge", cli_merge, "make one file of an output in parts"},
+    {"report", cli_report_results, "make a page on what was labelled: counts, corrected, and examples"},
     {"pull", cli_pull, "fetch an encoder into the user's cache"},
 #endif
     {"pack", cli_pack, "write a whole model into one file"},

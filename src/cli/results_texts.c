@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Results in jsonl and csv, by the readers of the corpus. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "cli/results.h"
+
+enum { CHUNK_ROWS = 1024, CHUNK_BYTES = 256 * 1024 };
+
+#define NO_COLUMN SIZE_MAX
+
+/* csv: which columns are what. */
+typedef struct columns {
+  bool are_known;
+  size_t labels, error, text, by;
+  size_t scores; /* the first of L */
+  size_t n;
+} columns;
+
+typedef struct texts {
+  cli_results *results;
+  const char *name; /* for messages */
+  bool is_csv;
+  columns columns;
+  uint32_t *given;                                /* [CLI_MOST_RESULT_LABELS] */
+  float *given_scores, *scores;                   /* the same */
+  uint32_t *seen;                                 /* [CLI_RESULT_WORDS] labels of the row */
+  char where[CLI_PATH_CHARS + 32];                /* of the row */
+  char shown[MIEN_JSON_NUMBER_CHARS], *by_dumped; /* what a value is shown as */
+  mien_error *error;
+} texts;
+
+static mien_status fail(texts *t, const char *what) {
+  return mien_fail(t->error, MIEN_INPUT, "%s: %s", t->where, what);
+}
+
+static mien_status give(texts *t, cli_result *result, mien_span name) {
+  uint32_t label = 0;
+  mien_status status = cli_results_label(t->results, t->where, name, &label, t->error);
+  if (status != MIEN_OK) return status;
+  if (t->seen[label / 32] >> label % 32 & 1) return fail(t, "expected every label once, found one twice");
+  t->seen[label / 32] |= 1u << label % 32;
+  t->given[result->n_given++] = label;
+  return MIEN_OK;
+}
+
+/* ---- jsonl ------------------------------------------------------------------------------------------------------- */
+
+/* A value as text; NULL bytes for null and where there is none. */
+static mien_span show_value(texts *t, const json_t *value) {
+  if (!value || json_is_null(value)) return (mien_span){0};
+  if (json_is_string(value)) return (mien_span){json_string_value(value), json_string_length(value)};
+  if (json_is_number(value)) {
+    const char *number = mien_json_show_number(json_number_value(value), t->shown);
+    return (mien_span){number, strlen(number)};
+  }
+  t->by_dumped = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+  return (mien_span){t->by_dumped, t->by_dumped ? strlen(t->by_dumped) : 0};
+}
+
+static bool take_scores(const json_t *list, size_t n, float *scores) {
+  if (json_array_size(list) != n) return false;
+  for (size_t i = 0; i < n; i++) {
+    const json_t *score = json_array_get(list, i);
+    scores[i] = (float)json_number_value(score);
+    if (!json_is_number(score) || !(scores[i] >= 0 && scores[i] <= 1)) return false;
+  }
+  return true;
+}
+
+/* Whether labels are below the thresholds that are known; scores near them are rounded. */
+static void check_rule(texts *t, const cli_result *result) {
+  const float *thresholds = t->results->thresholds;
+  for (size_t i = 0; thresholds && result->given_scores && i < result->n_given; i++)
+    t->results->has_other_rule |= result->given_scores[i] < thresholds[result->given[i]] - 1e-6F;
+}
+
+static mien_status read_labels(texts *t, const json_t *object, cli_result *result) {
+  const json_t *labels = json_object_get(object, "labels"), *scores = json_object_get(object, "scores");
+  const json_t *all = json_object_get(object, "all_scores");
+  if (!json_is_array(labels)) return fail(t, "expected labels or an error, as mien label writes them, found neither");
+  mien_status status = MIEN_OK;
+  for (size_t i = 0; status == MIEN_OK && i < json_array_size(labels); i++) {
+    const json_t *name = json_array_get(labels, i);
+    if (!json_is_string(name)) return fail(t, "labels: expected strings");
+    status = give(t, result, (mien_span){json_string_value(name), json_string_length(name)});
+  }
+  if (status != MIEN_OK) return status;
+  if (scores && !take_scores(scores, result->n_given, t->given_scores))
+    return fail(t, "scores: expected a number from 0 to 1 for each label");
+  if (scores) result->given_scores = t->given_scores;
+  check_rule(t, result);
+  /* All scores have no names of their own. */
+  if (!all || !t->results->has_labels) return MIEN_OK;
+  if (t->results->is_assumed && json_array_size(all) != t->results->labels.n) {
+    cli_results_give_up(t->results);
+    return MIEN_OK;
+  }
+  if (!take_scores(all, t->results->labels.n, t->scores))
+    return fail(t, "all_scores: expected a number from 0 to 1 for each label that is known");
+  result->scores = t->scores;
+  result->n_scores = t->results->labels.n;
+  return MIEN_OK;
+}
+
+static mien_status read_object(texts *t, const json_t *object) {
+  const cli_results *results = t->results;
+  cli_result result = {.given = t->given};
+  const json_t *text = results->text_field ? json_object_get(object, results->text_field) : NULL;
+  result.is_bad = json_is_string(json_object_get(object, "error"));
+  result.is_truncated = json_is_true(json_object_get(object, "truncated"));
+  if (json_is_string(text)) result.text = (mien_span){json_string_value(text), json_string_length(text)};
+  if (results->by) result.by = show_value(t, json_object_get(object, results->by));
+  mien_status status = result.is_bad ? MIEN_OK : read_labels(t, object, &result);
+  if (status == MIEN_OK) status = cli_results_take(t->results, &result, t->error);
+  free(t->by_dumped);
+  t->by_dumped = NULL;
+  return status;
+}
+
+static bool is_blank(mien_span line) {
+  for (size_t i = 0; i < line.size; i++)
+    if (!memchr(" \t\r", line.bytes[i], 3)) return false;
+  return true;
+}
+
+static mien_status read_line(texts *t, const mien_record *record) {
+  json_error_t found;
+  if (is_blank(record->text)) return MIEN_OK;
+  /* Fields that were kept may hold whole numbers of any length. */
+  json_t *object =
+      json_loadb(record->text.bytes, record->text.size,
+                 JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &found);
+  if (!object) return mien_fail(t->error, MIEN_INPUT, "%s:%d: %s", t->where, found.column, found.text);
+  mien_status status = json_is_object(object) ? read_object(t, object) : fail(t, "expected a JSON object");
+  json_decref(object);
+  return status;
+}
+
+/* ---- csv --------------------------------------------------------------------------------------------------------- */
+
+/* The reader was told that column 0 is the text and to keep the others. */
+static mien_span column_of(const mien_record *record, size_t column) {
+  return column == 0 ? record->text : record->fields[column - 1].value.span;
+}
+
+static size_t find_column(const mien_record *record, const char *name) {
+  for (size_t i = 0; name && i <= record->n_fields; i++) {
+    const mien_span field = column_of(record, i);
+    if (field.size == strlen(name) && memcmp(field.bytes, name, field.size) == 0) return i;
+  }
+  return NO_COLUMN;
+}
+
+/* All scores are the last columns, which have the labels' names. */
+static size_t find_scores(const cli_results *results, const mien_record *header) {
+  const size_t n = results->labels.n, n_columns = header->n_fields + 1;
+  if (!results->has_labels || n_columns < n + 4) return NO_COLUMN;
+  for (size_t i = 0; i < n; i++) {
+    const mien_span name = column_of(header, n_columns - n + i);
+    const char *label = results->labels.names[i];
+    if (name.size != strlen(label) || memcmp(name.bytes, label, name.size) != 0) return NO_COLUMN;
+  }
+  return n_columns - n;
+}
+
+static mien_status read_header(texts *t, const mien_record *record) {
+  const cli_results *results = t->results;
+  t->columns = (columns){.are_known = true,
+                         .labels = find_column(record, "labels"),
+                         .error = find_column(record, "error"),
+                         .text = find_column(record, results->text_field),
+                         .by = find_column(record, results->by),
+                         .scores = find_scores(results, record),
+                         .n = record->n_fields + 1};
+  if (find_column(record, "row") == 0 && t->columns.labels == 2 && t->columns.error == 3) return MIEN_OK;
+  return fail(t, "expected a header that begins with row,id,labels,error, as mien label writes it");
+}
+
+static mien_status split_labels(texts *t, cli_result *result, mien_span joined) {
+  mien_status status = MIEN_OK;
+  for (bool more = joined.size > 0; more && status == MIEN_OK;) {
+    const char *bar = memchr(joined.bytes, '|', joined.size);
+    const size_t size = bar ? (size_t)(bar - joined.bytes) : joined.size;
+    status = give(t, result, (mien_span){joined.bytes, size});
+    more = bar != NULL;
+    if (more) joined = (mien_span){bar + 1, joined.size - size - 1};
+  }
+  return status;
+}
+
+static mien_status read_scores(texts *t, const mien_record *record, cli_result *result) {
+  for (size_t i = 0; i < t->results->labels.n; i++) {
+    const mien_span field = column_of(record, t->columns.scores + i);
+    char number[32], *end = number;
+    snprintf(number, sizeof number, "%.*s", (int)(field.size < 31 ? field.size : 31), field.bytes);
+    t->scores[i] = strtof(number, &end);
+    if (end == number || *end || !(t->scores[i] >= 0 && t->scores[i] <= 1))
+      return fail(t, "expected a number from 0 to 1 for each label");
+  }
+  result->scores = t->scores;
+  result->n_scores = t->results->labels.n;
+  return MIEN_OK;
+}
+
+static mien_status read_record(texts *t, const mien_record *record) {
+  if (!t->columns.are_known) return read_header(t, record);
+  const columns *c = &t->columns;
+  if (record->n_fields + 1 != c->n) return fail(t, "expected as many columns as the header has, found others");
+  cli_result result = {.given = t->given};
+  result.is_bad = column_of(record, c->error).size > 0;
+  if (c->text != NO_COLUMN) result.text = column_of(record, c->text);
+  if (c->by != NO_COLUMN && column_of(record, c->by).size > 0) result.by = column_of(record, c->by);
+  mien_status status = result.is_bad ? MIEN_OK : split_labels(t, &result, column_of(record, c->labels));
+  if (status == MIEN_OK && !result.is_bad && c->scores != NO_COLUMN) status = read_scores(t, record, &result);
+  return status == MIEN_OK ? cli_results_take(t->results, &result, t->error) : status;
+}
+
+/* ---- Both -------------------------------------------------------------------------------------------------------- */
+
+static mien_status read_row(texts *t, const mien_record *record) {
+  snprintf(t->where, sizeof t->where, "%s:%" PRIu64, t->name, record->line);
+  memset(t->seen, 0, CLI_RESULT_WORDS * sizeof *t->seen);
+  if (record->problem) return fail(t, record->problem);
+  return t->is_csv ? read_record(t, record) : read_line(t, record);
+}
+
+static mien_status read_chunks(texts *t, mien_reader *reader) {
+  mien_chunk chunk = {0};
+  mien_status status;
+  do {
+    status = reader->claim(reader, &chunk, t->error);
+    if (status == MIEN_OK && chunk.n_rows) status = reader->fill(reader, &chunk, t->error);
+    for (size_t i = 0; status == MIEN_OK && i < chunk.n_rows; i++) status = read_row(t, &chunk.records[i]);
+  } while (status == MIEN_OK && chunk.n_rows);
+  mien_chunk_free(&chunk);
+  if (status == MIEN_OK && t->is_csv && !t->columns.are_known)
+    status = mien_fail(t->error, MIEN_INPUT, "%s: expected a header, found nothing", t->name);
+  return status;
+}
+
+mien_status cli_results_read_texts(cli_results *results, const char *path, bool is_csv, mien_error *error) {
+  texts t = {.results = results, .name = mien_input_name(path), .is_csv = is_csv, .error = error};
+  const mien_text_options options = {.text_column = "0",
+                                     .no_header = true,
+                                     .keep_all = true,
+                                     .chunk_rows = CHUNK_ROWS,
+                                     .chunk_bytes = CHUNK_BYTES,
+                                     .workers = 1,
+                                     .cancel = &cli_cancelled};
+  mien_input input = {mien_copy_text(path, strlen(path)), is_csv ? MIEN_INPUT_CSV : MIEN_INPUT_TEXT};
+  const mien_inputs inputs = {.items = &input, .count = 1};
+  mien_reader *reader = NULL;
+  t.given = mien_alloc(CLI_MOST_RESULT_LABELS, sizeof *t.given);
+  t.given_scores = mien_alloc(CLI_MOST_RESULT_LABELS, sizeof *t.given_scores);
+  t.scores = mien_alloc(CLI_MOST_RESULT_LABELS, sizeof *t.scores);
+  t.seen = mien_alloc(CLI_RESULT_WORDS, sizeof *t.seen);
+  mien_status status = MIEN_OK;
+  if (!input.path || !t.given || !t.given_scores || !t.scores || !t.seen)
+    status = mien_fail_memory(error, t.name, CLI_MOST_RESULT_LABELS * sizeof *t.given);
+  if (status == MIEN_OK) status = mien_text_reader_create(&inputs, &options, &reader, error);
+  if (status == MIEN_OK) status = read_chunks(&t, reader);
+  if (reader) reader->destroy(reader);
+  results->tells_truncated &= !is_csv;
+  mien_free(t.given);
+  mien_free(t.given_scores);
+  mien_free(t.scores);
+  mien_free(t.seen);
+  mien_free(input.path);
+  return status;
+}
