@@ -69,6 +69,13 @@ static void put_totals(cli_markup *to, const cli_findings *report) {
 
 /* ---- Counts of labels -------------------------------------------------------------------------------------------- */
 
+/* The end of a path that tells which: a page is for others, whom folders of this machine tell nothing. */
+static const char *last_two(const char *path) {
+  const char *at = strrchr(path, '/');
+  while (at && at > path && at[-1] != '/') at--;
+  return at ? at : path;
+}
+
 static void put_measured(cli_markup *to, const cli_findings *report) {
   char shown[CLI_SHOWN_CHARS];
   const cli_measured *measured = report->measured;
@@ -84,7 +91,7 @@ static void put_measured(cli_markup *to, const cli_findings *report) {
                  cli_show_count(measured->n_rows, shown));
   cli_markup_name(to, measured->split[0] ? measured->split : "of an unnamed set");
   cli_markup_put(to, ", <code>");
-  cli_markup_name(to, measured->path);
+  cli_markup_name(to, last_two(measured->path));
   cli_markup_put(to, "</code>), with a %.0f%% interval.", 100 * CLI_REPORT_CONFIDENCE);
   if (report->is_default)
     cli_markup_put(to, " No model was named: that these are results of " CLI_DEFAULT_MODEL " is assumed.");
@@ -168,11 +175,12 @@ static void put_pairs(cli_markup *to, const cli_findings *report) {
   char shown[CLI_SHOWN_CHARS];
   if (report->n_pairs == 0) return;
   const size_t n = least(report->n_labels, SHOWN_IN_PAIRS);
-  cli_markup_put(to,
-                 "<h2>Labels together</h2>\n<p>Of the rows with the label on the left, the share that has the one "
-                 "above too: the darker, the more.%s</p>\n<div class=\"wide\" role=\"region\" tabindex=\"0\" "
-                 "aria-label=\"Labels together\">",
-                 n < report->n_labels ? " Labels with the most rows." : "");
+  cli_markup_put(
+      to,
+      "<h2>Labels together</h2>\n<p>Of the rows with the label on the left, the share that has the one "
+      "above too: the stronger the colour, the more.%s</p>\n<div class=\"wide\" role=\"region\" tabindex=\"0\" "
+      "aria-label=\"Labels together\">",
+      n < report->n_labels ? " Labels with the most rows." : "");
   cli_chart_pairs(to, report, n);
   cli_markup_put(to, "</div>\n<h3>Most frequent pairs</h3>\n<p class=\"quiet\">Lift: how many times as often as if one "
                      "label told nothing of the other.</p>\n<div class=\"wide\" role=\"region\" tabindex=\"0\" "

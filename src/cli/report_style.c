@@ -11,10 +11,10 @@ static const char *const rules[] = {
     "*{box-sizing:border-box}html{-webkit-text-size-adjust:100%;text-size-adjust:100%}",
     "body{margin:0 auto;max-width:70rem;padding:1.5rem clamp(1rem,4vw,2.5rem) 4rem;background:var(--paper);"
     "color:var(--ink);font:1rem/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue','Noto Sans',Arial,"
-    "sans-serif;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}",
+    "sans-serif;font-variant-numeric:tabular-nums;overflow-wrap:break-word}code,.texts{overflow-wrap:anywhere}",
     "h1{font-size:1.7rem;line-height:1.2;margin:0 0 .3rem}h2{font-size:1.25rem;margin:2.6rem 0 .4rem}"
     "h3{font-size:1rem;margin:1.2rem 0 .3rem}p{margin:.3rem 0 .8rem;max-width:46rem}.quiet{color:var(--quiet)}",
-    "a{color:var(--accent)}code{font-size:.92em}",
+    "a{color:var(--accent)}code{font-size:.92em;unicode-bidi:isolate}",
     ".totals{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:.6rem;margin:1.2rem 0;padding:0}",
     ".totals div{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.6rem .8rem}"
     ".totals dt{color:var(--quiet);font-size:.85rem}.totals dd{margin:0;font-size:1.25rem}"
@@ -34,16 +34,20 @@ static const char *const rules[] = {
     ".wide th,.wide td{white-space:nowrap}",
     ".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(13.5rem,1fr));gap:.8rem}",
     "figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.6rem .7rem}"
-    "figure svg{width:100%;height:auto}figcaption{display:flex;justify-content:space-between;gap:.6rem;font-weight:600}"
+    "figure svg{width:100%;height:auto}figcaption{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 "
+    ".6rem;font-weight:600}"
     "figcaption span{font-weight:400;color:var(--quiet);font-size:.85rem;text-align:right}",
     ".texts{list-style:none;margin:0;padding:0}.texts li{background:var(--card);border-left:3px solid var(--raw);"
     "margin:.4rem 0;padding:.4rem .8rem}.texts p{margin:0;max-width:none;white-space:pre-line}"
     ".texts small{color:var(--quiet)}.examples{columns:24rem 2;column-gap:1.6rem}"
     ".examples section{break-inside:avoid-column;padding-bottom:.4rem}.examples h3{margin-top:.2rem}",
     "@media screen and (max-width:40rem){.counts,.counts tbody{display:block}.counts thead{position:absolute;"
-    "width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}.counts tr{display:grid;grid-template-columns:1fr 1fr;"
-    "padding:.5rem 0;border-bottom:1px solid var(--line)}",
-    ".counts th,.counts td{display:block;border:0;padding:.1rem 0;text-align:left}.counts td:nth-child(2){width:auto;"
+    "width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}.counts "
+    "tr{display:grid;grid-template-columns:repeat(6,1fr);"
+    "gap:0 .6rem;padding:.5rem 0;border-bottom:1px solid var(--line)}",
+    ".counts th,.counts td{display:block;border:0;padding:.1rem 0;text-align:left;grid-column:span 2}.counts "
+    "th,.counts td:nth-child(2){grid-column:span 3}"
+    ".counts td[colspan]{grid-column:span 4}.counts td:nth-child(2){width:auto;"
     "align-self:center}.counts td[data-name]::before{content:attr(data-name);display:block;color:var(--quiet);"
     "font-size:.78rem}.charts{grid-template-columns:1fr 1fr}figcaption{display:block}figcaption span{display:block;"
     "text-align:left}}",

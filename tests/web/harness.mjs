@@ -115,6 +115,22 @@ export const labelled = (page) =>
     { timeout: 60000 }
   )
 
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
+
+/** What axe finds of a page that keeps people from using it; lesser findings are told. */
+export async function seriousFindings(page) {
+  await page.evaluate(axe)
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }))
+  const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  const lesser = violations.filter((one) => !grave.includes(one)).map(({ id, impact }) => `${id} (${impact})`)
+  if (lesser.length) report(`lesser findings: ${JSON.stringify(lesser)}`)
+  return grave.map(({ id, impact, nodes }) => ({
+    id,
+    impact,
+    where: nodes.slice(0, 4).map(({ target, failureSummary }) => `${target} ${failureSummary.split('\n')[1]}`)
+  }))
+}
+
 /** What a button hands to the user. */
 export async function downloaded(page, button) {
   const [found] = await Promise.all([page.waitForEvent('download'), page.click(button)])
