@@ -69,7 +69,7 @@ static int help(void) {
       "  --text-field NAME     the field that example texts are of. Default: text\n"
       "  --model PATH, --head PATH\n"
       "                        what gave the labels. Default: what folders of parts say, else " CLI_DEFAULT_MODEL ",\n"
-      "                        where the labels are its\n"
+      "                        where the labels are its and no other figures are named\n"
       "  --labels FILE, --thresholds FILE, --threshold X, --threshold LABEL=X\n"
       "                        as it was labelled with\n"
       "  --metrics FILE        how it did on labelled rows, by which counts are corrected: metrics.json of a model, "
@@ -85,8 +85,8 @@ static int help(void) {
 }
 
 const char *cli_correction_name(cli_correction correction) {
-  static const char *const names[] = {"corrected", "no_figures", "other_threshold", "too_few_measured",
-                                      "not_identified"};
+  static const char *const names[] = {"corrected",        "no_figures",     "other_threshold",
+                                      "too_few_measured", "not_identified", "inconsistent"};
   return names[correction];
 }
 
@@ -132,7 +132,8 @@ static int read_model(reporting *r) {
   mien_error error;
   const cli_model *named = &r->model;
   r->is_default = !cli_model_is_named(named) && !named->thresholds_path && !named->has_threshold && !named->n_overrides;
-  if (r->is_default && !cli_model_path(&r->model)) return MIEN_OK;
+  /* Figures that are named are of a model that is not. */
+  if (r->is_default && (r->metrics || !cli_model_path(&r->model))) return MIEN_OK;
   int code = cli_model_open(&r->model, command, CLI_USE_HEAD, &model);
   if (code != MIEN_OK) return code;
   find_metrics(r);
@@ -155,7 +156,7 @@ static mien_status read_measured(reporting *r, mien_error *error) {
     r->report.uncorrected =
         "some labels were not given by the thresholds that are known, but by --top-k, --min-labels, "
         "other thresholds or another model";
-  else if (r->is_default && !r->metrics && !results->has_labels)
+  else if (results->has_other_labels)
     r->report.uncorrected =
         "the labels are not those of " CLI_DEFAULT_MODEL "; --model names the model, --metrics figures "
         "of it";
@@ -178,6 +179,7 @@ static cli_correction correct(const reporting *r, cli_report_label *label, doubl
   switch (label->prevalence.state) {
   case MIEN_PREVALENCE_FOUND: return CLI_CORRECTED;
   case MIEN_PREVALENCE_NOT_IDENTIFIED: return CLI_NOT_IDENTIFIED;
+  case MIEN_PREVALENCE_INCONSISTENT: return CLI_INCONSISTENT;
   case MIEN_PREVALENCE_UNMEASURED: return CLI_TOO_FEW_MEASURED;
   default: return CLI_NO_FIGURES; /* no row to count */
   }
@@ -249,7 +251,7 @@ static mien_status build(reporting *r, mien_error *error) {
   report->results = &r->results;
   report->tally = &r->tally;
   report->measured = &r->measured;
-  report->is_default = r->is_default && r->results.has_labels && !r->metrics;
+  report->is_default = r->is_default && r->beside[0];
   /* All scores have names by what was known alone. */
   if (!r->results.has_labels) r->tally.n_scored = 0;
   mien_status status = read_measured(r, error);

@@ -21,6 +21,7 @@ typedef enum cli_correction {
   CLI_OTHER_THRESHOLD,  /* it was measured at another threshold than the results have */
   CLI_TOO_FEW_MEASURED, /* no labelled row has it, or all have */
   CLI_NOT_IDENTIFIED,   /* it may be given as often to rows without it as to rows with it */
+  CLI_INCONSISTENT,     /* fewer than its false positives alone come to, or more than if all rows had it */
 } cli_correction;
 
 typedef struct cli_report_label {

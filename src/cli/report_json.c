@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/number.h"
 #include "cli/json_build.h"
 #include "cli/report_markup.h"
 
@@ -11,6 +12,12 @@ enum { DIGITS = 15 };
 static json_t *show_count(uint64_t count) { return json_integer((json_int_t)count); }
 
 static json_t *show_name(const char *name) { return cli_json_text(name, strlen(name)); }
+
+/* The shortest decimal that reads back to the float32. */
+static json_t *show_float(float value) {
+  char text[MIEN_NUMBER_CHARS];
+  return json_loadb(text, mien_format_float(text, value), JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
+}
 
 static json_t *show_measured(cli_json *to, const cli_measured *measured) {
   if (!measured->path) return json_null();
@@ -44,7 +51,7 @@ static json_t *show_label(cli_json *to, const cli_findings *report, const cli_re
     cli_json_set(to, prevalence, "high", json_real(label->prevalence.interval.high));
   }
   cli_json_set(to, object, "corrected", prevalence);
-  cli_json_set(to, object, "threshold", thresholds ? json_real((double)thresholds[label->label]) : json_null());
+  cli_json_set(to, object, "threshold", thresholds ? show_float(thresholds[label->label]) : json_null());
   cli_json_set(to, object, "scores", tally->n_scored ? list_bins(to, tally->bins + bins) : json_null());
   cli_json_set(to, object, "given_scores",
                tally->n_given_scored ? list_bins(to, tally->given_bins + bins) : json_null());

@@ -89,10 +89,14 @@ static void put_measured(cli_markup *to, const cli_findings *report) {
                  "The corrected share is what the counts come to with the model&#39;s recall and rate of false "
                  "positives on %s labelled rows (",
                  cli_show_count(measured->n_rows, shown));
-  cli_markup_name(to, measured->split[0] ? measured->split : "of an unnamed set");
-  cli_markup_put(to, ", <code>");
+  if (measured->split[0]) {
+    cli_markup_put(to, "<strong>");
+    cli_markup_name(to, last_two(measured->split));
+    cli_markup_put(to, "</strong>, ");
+  }
+  cli_markup_put(to, "as <code>");
   cli_markup_name(to, last_two(measured->path));
-  cli_markup_put(to, "</code>), with a %.0f%% interval.", 100 * CLI_REPORT_CONFIDENCE);
+  cli_markup_put(to, "</code> has it), with a %.0f%% interval.", 100 * CLI_REPORT_CONFIDENCE);
   if (report->is_default)
     cli_markup_put(to, " No model was named: that these are results of " CLI_DEFAULT_MODEL " is assumed.");
   if (measured->is_tuned_on_it)
@@ -111,6 +115,7 @@ static const char *why_not(cli_correction correction) {
   case CLI_NO_FIGURES: return "not measured";
   case CLI_OTHER_THRESHOLD: return "measured at another threshold";
   case CLI_TOO_FEW_MEASURED: return "no labelled row to measure by";
+  case CLI_INCONSISTENT: return "contradicts what was measured";
   default: return "cannot be told from chance";
   }
 }
@@ -343,18 +348,22 @@ static void put_examples(cli_markup *to, const cli_findings *report) {
 /* ---- How it was found -------------------------------------------------------------------------------------------- */
 
 static void put_method(cli_markup *to, const cli_findings *report) {
-  cli_markup_put(to, "<h2>How this was counted</h2>\n<p>Shares are of the rows that are not bad. A row is given every "
-                     "label whose score is above its threshold.</p>\n");
+  cli_markup_put(to, "<h2>How this was counted</h2>\n<p>Shares are of the rows that are not bad. %s</p>\n",
+                 report->results->has_other_rule ? ""
+                                                 : "A row is given every label whose score is above its threshold.");
   if (report->measured->path)
     cli_markup_put(
-        to, "<p>Of a share π of rows that have a label, q&nbsp;=&nbsp;π·tpr&nbsp;+&nbsp;(1&nbsp;−&nbsp;π)·fpr is "
-            "given it, with tpr the recall and fpr the rate of false positives; the corrected share is "
-            "π&nbsp;=&nbsp;(q&nbsp;−&nbsp;fpr)&nbsp;/&nbsp;(tpr&nbsp;−&nbsp;fpr), between 0 and 1 (Rogan and "
-            "Gladen, 1978; Forman, 2008). The interval is of what the labelled rows and the counted rows leave "
-            "open. It is right where texts with a label, and texts without it, look here as they did among the "
-            "labelled rows, however many there are (label shift: Saerens, Latinne and Decaestecker, 2002). Where "
-            "texts are of another kind, no interval says by how much they differ: label some rows and use "
-            "<code>mien evaluate</code>.</p>\n");
+        to,
+        "<p>Of a share π of rows that have a label, q&nbsp;=&nbsp;π·tpr&nbsp;+&nbsp;(1&nbsp;−&nbsp;π)·fpr is "
+        "given it, with tpr the recall and fpr the rate of false positives; the corrected share is "
+        "π&nbsp;=&nbsp;(q&nbsp;−&nbsp;fpr)&nbsp;/&nbsp;(tpr&nbsp;−&nbsp;fpr), between 0 and 1 (Rogan and "
+        "Gladen, 1978; Forman, 2008). The interval is of what the labelled rows and the counted rows leave "
+        "open. It is right where texts with a label, and texts without it, look here as they did among the "
+        "labelled rows, however many there are (label shift: Saerens, Latinne and Decaestecker, 2002). A count "
+        "that contradicts what was measured, below what false positives alone come to or above what all rows would be "
+        "given, says that they do not. Where "
+        "texts are of another kind, no interval says by how much they differ: label some rows and use "
+        "<code>mien evaluate</code>.</p>\n");
   cli_markup_put(to,
                  "<p class=\"quiet\">Written by mien %s, which needs no network to make this page, nor the page to "
                  "be read.</p>\n</main>\n</body>\n</html>\n",

@@ -92,6 +92,7 @@ static mien_status know_thresholds(cli_results *results, const char *where, cons
 
 void cli_results_give_up(cli_results *results) {
   results->is_assumed = results->has_labels = false;
+  results->has_other_labels = true;
   mien_free(results->thresholds);
   results->thresholds = NULL;
 }
@@ -107,6 +108,7 @@ static void replace_assumed(cli_results *results, const char *const *labels, siz
   }
   results->is_assumed = false;
   if (are_same || results->n_rows > 0) return;
+  results->has_other_labels = true;
   for (; set->n > 0; set->n--) mien_free(set->names[set->n - 1]);
   json_object_clear(results->numbers);
   results->has_labels = false;

@@ -38,6 +38,7 @@ typedef struct cli_results {
   bool has_labels;       /* they are all: others are none */
   bool is_assumed;       /* labels and thresholds are a guess, given up for what results say */
   float *thresholds;     /* [L], or NULL: not known */
+  bool has_other_labels; /* than were assumed */
   bool has_other_rule;   /* some labels were not given by the thresholds alone: --top-k, --min-labels, others */
   json_t *numbers;       /* of labels, by name */
   uint64_t n_rows;       /* taken */

@@ -49,16 +49,24 @@ static double between_0_and_1(double value) { return value < 0 ? 0 : value > 1 ?
 
 static double share_of(uint64_t yes, uint64_t no) { return (double)yes / ((double)yes + (double)no); }
 
-/* Writes the draws in which tpr > fpr; returns how many. */
-static size_t draw_all(const mien_confusion *m, uint64_t given, uint64_t n_rows, double *draws) {
+/* How many draws have a share at all, and how many of these are none: below 0, above 1. */
+typedef struct draw_counts {
+  size_t n, n_below, n_above;
+} draw_counts;
+
+/* Writes the draws in which tpr > fpr. */
+static draw_counts draw_all(const mien_confusion *m, uint64_t given, uint64_t n_rows, double *draws) {
   mien_random random = mien_random_start(0, 0);
-  size_t n = 0;
+  draw_counts drawn = {0};
   for (size_t i = 0; i < MIEN_PREVALENCE_DRAWS; i++) {
     const double tpr = draw_share(&random, m->tp, m->fn), fpr = draw_share(&random, m->fp, m->tn);
     const double q = draw_share(&random, given, n_rows - given);
-    if (tpr > fpr) draws[n++] = between_0_and_1((q - fpr) / (tpr - fpr));
+    if (tpr <= fpr) continue;
+    drawn.n_below += q < fpr;
+    drawn.n_above += q > tpr;
+    draws[drawn.n++] = between_0_and_1((q - fpr) / (tpr - fpr));
   }
-  return n;
+  return drawn;
 }
 
 mien_prevalence mien_prevalence_of(const mien_confusion *m, uint64_t given, uint64_t n_rows, double confidence,
@@ -68,13 +76,15 @@ mien_prevalence mien_prevalence_of(const mien_confusion *m, uint64_t given, uint
   if (m->tp + m->fn == 0 || m->fp + m->tn == 0) found.state = MIEN_PREVALENCE_UNMEASURED;
   if (found.state != MIEN_PREVALENCE_FOUND) return found;
   const double tpr = share_of(m->tp, m->fn), fpr = share_of(m->fp, m->tn);
-  const size_t n = tpr > fpr ? draw_all(m, given, n_rows, draws) : 0;
-  if ((double)n < (1 - (1 - confidence) / 2) * MIEN_PREVALENCE_DRAWS) {
+  const draw_counts drawn = tpr > fpr ? draw_all(m, given, n_rows, draws) : (draw_counts){0};
+  const double most = 1 - (1 - confidence) / 2;
+  if ((double)drawn.n < most * MIEN_PREVALENCE_DRAWS)
     found.state = MIEN_PREVALENCE_NOT_IDENTIFIED;
-    return found;
-  }
+  else if ((double)drawn.n_below > most * (double)drawn.n || (double)drawn.n_above > most * (double)drawn.n)
+    found.state = MIEN_PREVALENCE_INCONSISTENT;
+  if (found.state != MIEN_PREVALENCE_FOUND) return found;
   found.estimate = between_0_and_1((share_of(given, n_rows - given) - fpr) / (tpr - fpr));
-  found.interval = mien_interval_of(draws, n, confidence);
+  found.interval = mien_interval_of(draws, drawn.n, confidence);
   /* The prior, which no share of 0 or 1 survives, moves the middle of few rows. */
   found.interval.low = fmin(found.interval.low, found.estimate);
   found.interval.high = fmax(found.interval.high, found.estimate);

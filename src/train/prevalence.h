@@ -29,6 +29,7 @@ typedef enum mien_prevalence_state {
   MIEN_PREVALENCE_NO_ROWS,        /* there is no row to count */
   MIEN_PREVALENCE_UNMEASURED,     /* no labelled row has the label, or all have */
   MIEN_PREVALENCE_NOT_IDENTIFIED, /* the label may be given as often to rows without it as to rows with it */
+  MIEN_PREVALENCE_INCONSISTENT,   /* q is below fpr or above tpr, by more than chance: these rows are not like those */
 } mien_prevalence_state;
 
 typedef struct mien_prevalence {
@@ -43,8 +44,9 @@ enum { MIEN_PREVALENCE_DRAWS = 5000 };
 /*
  * The share of rows that have a label which `given` of `n_rows` were given. The interval has the uncertainty of tpr and
  * fpr and that of the rows, taken for a sample of many more: all three are drawn from their Beta distributions under
- * Jeffreys' prior. Where tpr > fpr in fewer than all but half of 1 − `confidence` of the draws it is not identified.
- * The same arguments give the same numbers. `draws` [MIEN_PREVALENCE_DRAWS] is scratch memory.
+ * Jeffreys' prior. Where tpr > fpr in fewer than all but half of 1 − `confidence` of the draws it is not identified;
+ * where it is below 0, or above 1, in more than these it is inconsistent. The same arguments give the same numbers.
+ * `draws` [MIEN_PREVALENCE_DRAWS] is scratch memory.
  */
 mien_prevalence mien_prevalence_of(const mien_confusion *measured, uint64_t given, uint64_t n_rows, double confidence,
                                    double *draws);

@@ -22,6 +22,7 @@ NATIVE = "WebAssembly opens no libraries"
 NO_BENCH = "there is no bench"
 NO_PARTS = "there are no outputs in parts"
 NO_COMPRESSED = "compressed files are for the native command"
+NO_REPORT = "there is no report"
 NO_LABELLED = "labelled data is for the native command"
 CASES = {
     "bench_cuda_missing": NO_BENCH,
@@ -35,6 +36,8 @@ CASES = {
     "device_cuda_missing_all": NATIVE,
     "compressed_cut": NO_COMPRESSED,
     "help_merge": NO_PARTS,
+    "help_report": NO_REPORT,
+    **{name.removesuffix(".txt"): NO_REPORT for name in os.listdir(GOLDEN) if name.startswith("report_")},
     **{name.removesuffix(".txt"): NO_PARTS for name in os.listdir(GOLDEN) if name.startswith("parts_")},
     **{f"help_{name}": NO_LABELLED for name in ("calibrate", "clean", "evaluate", "thresholds", "train")},
     **{name.removesuffix(".txt"): NO_LABELLED for name in os.listdir(GOLDEN) if name.startswith(("evaluate_", "tune_"))},

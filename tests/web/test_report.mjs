@@ -48,7 +48,8 @@ const tests = {
   },
 
   async 'hostile texts, labels, values and names are shown and do nothing'() {
-    const hostile = rows.map((one) => ({ ...one, labels: [...one.labels, HOSTILE.replace('\u202e', '')], scores: undefined }))
+    const name = HOSTILE.replace('\u202e', '')
+    const hostile = rows.map(({ labels, scores, ...one }) => ({ ...one, labels: [...labels, name] }))
     const { page } = await show('<b>&"\'', hostile, {}, '--by', 'kind')
     assert.equal(await page.evaluate(() => globalThis.pwned), undefined)
     assert.equal(await page.locator('img, script, b').count(), 0)
