@@ -47,6 +47,7 @@ typedef struct reporting {
   cli_tally tally;
   cli_measured measured;
   cli_findings report;
+  mien_output *page_output, *json_output; /* NULL: none */
   mien_buffer page, text;
 } reporting;
 
@@ -263,14 +264,10 @@ static mien_status build(reporting *r, mien_error *error) {
 
 /* ---- The run ----------------------------------------------------------------------------------------------------- */
 
-static mien_status write_out(const char *path, const mien_buffer *bytes, mien_error *error) {
-  mien_output *output = NULL;
-  mien_status status = mien_output_open(path, &cli_cancelled, &output, error);
-  if (status == MIEN_OK) status = mien_output_write(output, bytes->bytes, bytes->size, error);
+static mien_status write_out(mien_output *output, const mien_buffer *bytes, mien_error *error) {
+  mien_status status = mien_output_write(output, bytes->bytes, bytes->size, error);
   if (status == MIEN_OK) status = mien_output_close(output, error);
-  if (status == MIEN_OK) status = mien_output_publish(output, error);
-  mien_output_destroy(output);
-  return status;
+  return status == MIEN_OK ? mien_output_publish(output, error) : status;
 }
 
 static void tell(const reporting *r) {
@@ -290,13 +287,17 @@ static mien_status read_results(reporting *r, mien_error *error) {
   return status;
 }
 
+/* Outputs are opened first: what cannot be written is known before results are read. */
 static mien_status run(reporting *r, mien_error *error) {
-  mien_status status = read_results(r, error);
+  mien_status status = MIEN_OK;
+  if (r->has_output) status = mien_output_open(r->output, &cli_cancelled, &r->page_output, error);
+  if (status == MIEN_OK && r->is_json) status = mien_output_open(NULL, &cli_cancelled, &r->json_output, error);
+  if (status == MIEN_OK) status = read_results(r, error);
   if (status == MIEN_OK) status = build(r, error);
   if (status == MIEN_OK && r->has_output) status = cli_report_page(&r->report, &r->page, error);
   if (status == MIEN_OK && r->is_json) status = cli_report_json(&r->report, &r->text, error);
-  if (status == MIEN_OK && r->has_output) status = write_out(r->output, &r->page, error);
-  if (status == MIEN_OK && r->is_json) status = write_out(NULL, &r->text, error);
+  if (status == MIEN_OK && r->has_output) status = write_out(r->page_output, &r->page, error);
+  if (status == MIEN_OK && r->is_json) status = write_out(r->json_output, &r->text, error);
   if (status == MIEN_OK && !r->quiet) tell(r);
   return status;
 }
@@ -307,6 +308,8 @@ static void destroy(reporting *r) {
   cli_tally_free(&r->tally);
   cli_measured_free(&r->measured);
   mien_free(r->report.labels);
+  mien_output_destroy(r->page_output);
+  mien_output_destroy(r->json_output);
   mien_buffer_free(&r->page);
   mien_buffer_free(&r->text);
 }
