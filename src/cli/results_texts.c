@@ -8,8 +8,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "cli/results.h"
-
-enum { CHUNK_ROWS = 1024, CHUNK_BYTES = 256 * 1024 };
+#include "corpus/records.h"
 
 #define NO_COLUMN SIZE_MAX
 
@@ -222,54 +221,31 @@ static mien_status read_record(texts *t, const mien_record *record) {
 
 /* ---- Both -------------------------------------------------------------------------------------------------------- */
 
-static mien_status read_row(texts *t, const mien_record *record) {
+static mien_status read_row(void *user, const mien_record *record) {
+  texts *t = user;
   snprintf(t->where, sizeof t->where, "%s:%" PRIu64, t->name, record->line);
   memset(t->seen, 0, CLI_RESULT_WORDS * sizeof *t->seen);
   if (record->problem) return fail(t, record->problem);
   return t->is_csv ? read_record(t, record) : read_line(t, record);
 }
 
-static mien_status read_chunks(texts *t, mien_reader *reader) {
-  mien_chunk chunk = {0};
-  mien_status status;
-  do {
-    status = reader->claim(reader, &chunk, t->error);
-    if (status == MIEN_OK && chunk.n_rows) status = reader->fill(reader, &chunk, t->error);
-    for (size_t i = 0; status == MIEN_OK && i < chunk.n_rows; i++) status = read_row(t, &chunk.records[i]);
-  } while (status == MIEN_OK && chunk.n_rows);
-  mien_chunk_free(&chunk);
-  if (status == MIEN_OK && t->is_csv && !t->columns.are_known)
-    status = mien_fail(t->error, MIEN_INPUT, "%s: expected a header, found nothing", t->name);
-  return status;
-}
-
 mien_status cli_results_read_texts(cli_results *results, const char *path, bool is_csv, mien_error *error) {
   texts t = {.results = results, .name = mien_input_name(path), .is_csv = is_csv, .error = error};
-  const mien_text_options options = {.text_column = "0",
-                                     .no_header = true,
-                                     .keep_all = true,
-                                     .chunk_rows = CHUNK_ROWS,
-                                     .chunk_bytes = CHUNK_BYTES,
-                                     .workers = 1,
-                                     .cancel = &cli_cancelled};
-  mien_input input = {mien_copy_text(path, strlen(path)), is_csv ? MIEN_INPUT_CSV : MIEN_INPUT_TEXT};
-  const mien_inputs inputs = {.items = &input, .count = 1};
-  mien_reader *reader = NULL;
   t.given = mien_alloc(CLI_MOST_RESULT_LABELS, sizeof *t.given);
   t.given_scores = mien_alloc(CLI_MOST_RESULT_LABELS, sizeof *t.given_scores);
   t.scores = mien_alloc(CLI_MOST_RESULT_LABELS, sizeof *t.scores);
   t.seen = mien_alloc(CLI_RESULT_WORDS, sizeof *t.seen);
   mien_status status = MIEN_OK;
-  if (!input.path || !t.given || !t.given_scores || !t.scores || !t.seen)
+  if (!t.given || !t.given_scores || !t.scores || !t.seen)
     status = mien_fail_memory(error, t.name, CLI_MOST_RESULT_LABELS * sizeof *t.given);
-  if (status == MIEN_OK) status = mien_text_reader_create(&inputs, &options, &reader, error);
-  if (status == MIEN_OK) status = read_chunks(&t, reader);
-  if (reader) reader->destroy(reader);
+  if (status == MIEN_OK)
+    status = mien_read_records(path, is_csv ? MIEN_INPUT_CSV : MIEN_INPUT_JSONL, read_row, &t, &cli_cancelled, error);
+  if (status == MIEN_OK && is_csv && !t.columns.are_known)
+    status = mien_fail(error, MIEN_INPUT, "%s: expected a header, found nothing", t.name);
   results->tells_truncated &= !is_csv;
   mien_free(t.given);
   mien_free(t.given_scores);
   mien_free(t.scores);
   mien_free(t.seen);
-  mien_free(input.path);
   return status;
 }

@@ -9,13 +9,11 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "corpus/inputs.h"
+#include "corpus/records.h"
 
 #define NO_COLUMN SIZE_MAX
 
 enum {
-  CHUNK_ROWS = 1024,
-  CHUNK_BYTES = 256 * 1024,
   SHOWN_BYTES = 96, /* of a label or field in a message */
 };
 
@@ -345,18 +343,9 @@ static mien_status read_json_row(loader *load, const mien_record *record) {
 
 /* ---- All rows ---------------------------------------------------------------------------------------------------- */
 
-static mien_status read_chunks(loader *load, mien_reader *reader) {
-  mien_chunk chunk = {0};
-  mien_status status;
-  do {
-    status = reader->claim(reader, &chunk, load->error);
-    if (status == MIEN_OK && chunk.n_rows) status = reader->fill(reader, &chunk, load->error);
-    for (size_t i = 0; status == MIEN_OK && i < chunk.n_rows; i++)
-      status = load->format == MIEN_INPUT_JSONL ? read_json_row(load, &chunk.records[i])
-                                                : read_table_row(load, &chunk.records[i]);
-  } while (status == MIEN_OK && chunk.n_rows);
-  mien_chunk_free(&chunk);
-  return status;
+static mien_status read_row(void *user, const mien_record *record) {
+  loader *load = user;
+  return load->format == MIEN_INPUT_JSONL ? read_json_row(load, record) : read_table_row(load, record);
 }
 
 static mien_status choose_format(loader *load, const char *path) {
@@ -372,23 +361,7 @@ static mien_status read_rows(loader *load, const char *path) {
   mien_status status = choose_format(load, path);
   if (status != MIEN_OK) return status;
   /* A line of jsonl is parsed here whole: rows may have no text. */
-  mien_input input = {.format = load->format == MIEN_INPUT_JSONL ? MIEN_INPUT_TEXT : load->format};
-  input.path = mien_copy_text(path, strlen(path));
-  if (!input.path) return fail_memory(load, strlen(path));
-  const mien_inputs inputs = {.items = &input, .count = 1};
-  const mien_text_options options = {.text_column = "0",
-                                     .no_header = true,
-                                     .keep_all = true,
-                                     .chunk_rows = CHUNK_ROWS,
-                                     .chunk_bytes = CHUNK_BYTES,
-                                     .workers = 1,
-                                     .cancel = load->options->cancel};
-  mien_reader *reader = NULL;
-  status = mien_text_reader_create(&inputs, &options, &reader, load->error);
-  if (status == MIEN_OK) status = read_chunks(load, reader);
-  if (reader) reader->destroy(reader);
-  mien_free(input.path);
-  return status;
+  return mien_read_records(path, load->format, read_row, load, load->options->cancel, load->error);
 }
 
 /* ---- Results ----------------------------------------------------------------------------------------------------- */
