@@ -5,6 +5,8 @@ import json
 import os
 import random
 import struct
+import tempfile
+import unittest
 
 D = 4
 LABELS = ["joy", "love", "anger"]
@@ -290,3 +292,24 @@ def write_files(folder):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
             file.write(data)
+
+
+class InFolder(unittest.TestCase):
+    """A test in a folder of its own, which has the files."""
+
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = temporary.name
+        write_files(self.folder)
+
+    def path(self, *names):
+        return os.path.join(self.folder, *names)
+
+    def write(self, name, data):
+        with open(self.path(name), "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+
+    def read(self, name):
+        with open(self.path(name), "rb") as file:
+            return file.read()

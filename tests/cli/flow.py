@@ -12,7 +12,6 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
@@ -28,31 +27,12 @@ BINS = 20
 STAGES = ["read", "parse", "tokenize", "forward", "format", "write", "wait"]
 
 
-class Flow(unittest.TestCase):
-    def setUp(self):
-        self.temporary = tempfile.TemporaryDirectory()
-        self.folder = self.temporary.name
-        fixtures.write_files(self.folder)
-
-    def tearDown(self):
-        self.temporary.cleanup()
-
-    def path(self, *names):
-        return os.path.join(self.folder, *names)
-
+class Flow(fixtures.InFolder):
     def do(self, *arguments, code=0, **more):
         more = {"stdin": subprocess.DEVNULL, **more}
         done = subprocess.run([MIEN, *arguments], cwd=self.folder, capture_output=True, timeout=SECONDS, **more)
         self.assertEqual(done.returncode, code, (arguments, done.stderr.decode()))
         return done
-
-    def read(self, name):
-        with open(self.path(name), "rb") as file:
-            return file.read()
-
-    def write(self, name, content):
-        with open(self.path(name), "wb") as file:
-            file.write(content)
 
     def read_rows(self, name):
         return [json.loads(line) for line in self.read(name).splitlines()]

@@ -10,7 +10,6 @@ import random
 import re
 import subprocess
 import sys
-import tempfile
 import unittest
 
 import fixtures
@@ -20,23 +19,7 @@ MODEL = ["--encoder", "encoder", "--head", "texthead/model.onnx", "--labels", "t
 SECONDS = 120
 
 
-class Runs(unittest.TestCase):
-    def setUp(self):
-        self.temporary = tempfile.TemporaryDirectory()
-        self.folder = self.temporary.name
-        fixtures.write_files(self.folder)
-
-    def tearDown(self):
-        self.temporary.cleanup()
-
-    def write(self, name, text):
-        with open(os.path.join(self.folder, name), "wb") as file:
-            file.write(text)
-
-    def read(self, name):
-        with open(os.path.join(self.folder, name), "rb") as file:
-            return file.read()
-
+class Runs(fixtures.InFolder):
     def run_mien(self, *arguments, code=0):
         done = subprocess.run([MIEN, *arguments], cwd=self.folder, capture_output=True, timeout=SECONDS,
                               stdin=subprocess.DEVNULL)

@@ -14,7 +14,6 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
@@ -34,18 +33,10 @@ def is_sanitized():
         return b"__asan_init" in file.read()
 
 
-class Parts(unittest.TestCase):
+class Parts(fixtures.InFolder):
     def setUp(self):
-        self.temporary = tempfile.TemporaryDirectory()
-        self.folder = self.temporary.name
-        fixtures.write_files(self.folder)
+        super().setUp()
         self.random = random.Random(self.id())
-
-    def tearDown(self):
-        self.temporary.cleanup()
-
-    def path(self, *names):
-        return os.path.join(self.folder, *names)
 
     def run_mien(self, *arguments, **more):
         more = {"stdin": subprocess.DEVNULL, **more}
@@ -64,10 +55,6 @@ class Parts(unittest.TestCase):
     def bytes_of(self, *names):
         with open(self.path(*names), "rb") as file:
             return file.read()
-
-    def write(self, name, data):
-        with open(self.path(name), "wb") as file:
-            file.write(data)
 
     def write_rows(self, name, n, bad=0.01):
         rows = [

@@ -10,7 +10,6 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 import unittest
 
 import fixtures
@@ -30,22 +29,10 @@ def lines(rows):
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
-class Report(unittest.TestCase):
+class Report(fixtures.InFolder):
     def setUp(self):
-        self.temporary = tempfile.TemporaryDirectory()
-        self.folder = self.temporary.name
-        fixtures.write_files(self.folder)
+        super().setUp()
         self.random = random.Random(self.id())
-
-    def tearDown(self):
-        self.temporary.cleanup()
-
-    def path(self, *names):
-        return os.path.join(self.folder, *names)
-
-    def write(self, name, data):
-        with open(self.path(name), "wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
 
     def run_mien(self, *arguments, **more):
         more = {"stdin": subprocess.DEVNULL, **more}

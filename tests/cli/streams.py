@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import unittest
 
 import fixtures
@@ -34,22 +33,7 @@ def label(format_):
     return LABEL if format_ in ("npy", "f32") else LABEL_TEXTS
 
 
-class Streams(unittest.TestCase):
-    def setUp(self):
-        self.temporary = tempfile.TemporaryDirectory()
-        self.folder = self.temporary.name
-        fixtures.write_files(self.folder)
-
-    def tearDown(self):
-        self.temporary.cleanup()
-
-    def path(self, *names):
-        return os.path.join(self.folder, *names)
-
-    def write(self, name, data):
-        with open(self.path(name), "wb") as file:
-            file.write(data)
-
+class Streams(fixtures.InFolder):
     def bytes_of(self, *names):
         with open(self.path(*names), "rb") as file:
             return file.read()
