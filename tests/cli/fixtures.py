@@ -294,6 +294,11 @@ def write_files(folder):
             file.write(data)
 
 
+def is_sanitized(command):
+    with open(command, "rb") as file:
+        return b"__asan_init" in file.read()
+
+
 class InFolder(unittest.TestCase):
     """A test in a folder of its own, which has the files."""
 

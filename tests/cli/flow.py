@@ -306,6 +306,8 @@ class Flow(fixtures.InFolder):
 
 if __name__ == "__main__":
     MIEN = os.path.abspath(sys.argv.pop(1))
+    if fixtures.is_sanitized(MIEN):
+        ROUNDS //= 3
     if sys.argv[1:2] == ["--rounds"]:
         ROUNDS = int(sys.argv.pop(2))
         del sys.argv[1]

@@ -28,11 +28,6 @@ KILLS = 50
 ASIDE = ("inputs.json", ".inputs.lock")
 
 
-def is_sanitized():
-    with open(MIEN, "rb") as file:
-        return b"__asan_init" in file.read()
-
-
 class Parts(fixtures.InFolder):
     def setUp(self):
         super().setUp()
@@ -277,7 +272,7 @@ class Parts(fixtures.InFolder):
             shutil.rmtree(self.path("out.npy"))
 
     def test_every_write_may_fail_and_the_run_can_go_on(self):
-        if is_sanitized():
+        if fixtures.is_sanitized(MIEN):
             self.skipTest("the sanitizer must be loaded before everything else")
         run, expected = self.prepare(50, 15)
         run += ["--threads", "1"] if "--threads" not in run else []
@@ -303,7 +298,7 @@ class Parts(fixtures.InFolder):
         self.assertGreater(failures, n_calls // 3)
 
     def test_a_write_that_fails_in_a_merge_leaves_no_output(self):
-        if is_sanitized():
+        if fixtures.is_sanitized(MIEN):
             self.skipTest("the sanitizer must be loaded before everything else")
         run, _ = self.prepare(50, 15)
         self.do(*run)

@@ -12,18 +12,22 @@ if ! { cmake -S . -B $build -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C
   exit 1
 fi
 rm -f "$log"
-status=0
-for target in "$build"/tests/fuzz_*; do
-  name="$(basename "$target")"
+fuzz() { # target
+  local name seeds
+  name="$(basename "$1")"
   mkdir -p "$build/corpus/$name" "$build/crashes"
   mapfile -t seeds <"$build/tests/seeds_${name#fuzz_}.txt"
   # What is found new goes to the first folder; memory and time are bounded as the loaders promise to be.
-  if "$target" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -max_len=262144 \
+  if "$1" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -max_len=262144 \
     -artifact_prefix="$build/crashes/$name-" "$build/corpus/$name" "${seeds[@]}" >"$build/$name.log" 2>&1; then
     echo "$name: $(tail -1 "$build/$name.log")"
   else
     tail -40 "$build/$name.log"
-    status=1
+    return 1
   fi
-done
-exit $status
+}
+export build seconds
+export -f fuzz
+# A target keeps one processor busy.
+# shellcheck disable=SC2016 # the shell that is started has the argument
+printf '%s\0' "$build"/tests/fuzz_* | xargs -0 -n 1 -P "$(nproc)" bash -c 'fuzz "$1"' bash
