@@ -66,6 +66,12 @@ void mien_block_trim(mien_block *block, size_t most_bytes) {
   trim(&block->chunk.raw, most_bytes);
   trim(&block->chunk.unescaped, most_bytes);
   trim(&block->text, most_bytes);
+  if (block->ids_capacity > most_bytes / sizeof *block->ids) {
+    mien_free(block->ids);
+    block->ids = NULL;
+    block->ids_capacity = 0;
+  }
+  mien_chunk_trim_fields(&block->chunk, most_bytes);
 }
 
 /* ---- Running ----------------------------------------------------------------------------------------------------- */

@@ -18,6 +18,13 @@ void mien_chunk_free(mien_chunk *chunk) {
   chunk->records_capacity = chunk->n_fields = chunk->fields_capacity = 0;
 }
 
+void mien_chunk_trim_fields(mien_chunk *chunk, size_t most_bytes) {
+  if (chunk->fields_capacity <= most_bytes / sizeof *chunk->fields) return;
+  free(chunk->fields);
+  chunk->fields = NULL;
+  chunk->n_fields = chunk->fields_capacity = 0;
+}
+
 bool mien_chunk_reserve_records(mien_chunk *chunk, size_t n) {
   size_t bytes;
   if (n <= chunk->records_capacity) return true;

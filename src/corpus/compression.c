@@ -30,7 +30,7 @@ mien_compression mien_compression_of(const unsigned char *bytes, size_t size) {
   return MIEN_PLAIN;
 }
 
-int mien_compression_may_follow(const unsigned char *bytes, size_t size) {
+bool mien_compression_may_follow(const unsigned char *bytes, size_t size) {
   for (size_t i = 0; size < MIEN_COMPRESSION_MAGIC && i < sizeof magics / sizeof *magics; i++)
     if (begins(&magics[i], bytes, size)) return true;
   return false;

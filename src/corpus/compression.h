@@ -3,6 +3,7 @@
 #ifndef MIEN_CORPUS_COMPRESSION_H
 #define MIEN_CORPUS_COMPRESSION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef enum mien_compression {
@@ -17,7 +18,7 @@ enum { MIEN_COMPRESSION_MAGIC = 4 }; /* bytes that tell */
 mien_compression mien_compression_of(const unsigned char *bytes, size_t size);
 
 /* Whether bytes that are no magic yet may become one with those that follow. */
-int mien_compression_may_follow(const unsigned char *bytes, size_t size);
+bool mien_compression_may_follow(const unsigned char *bytes, size_t size);
 
 /* What a name's ending says: of "a.jsonl.gz" MIEN_GZIP. *length is that of the name before it, or of all of it. */
 mien_compression mien_compression_of_name(const char *name, size_t *length);

@@ -214,12 +214,15 @@ static bool is_equal(mien_text a, mien_text b) {
   return a.size == b.size && (a.size == 0 || memcmp(a.bytes, b.bytes, a.size) == 0);
 }
 
-/* Where in the table a text that is equal to text `i` is, or would be. */
+/* Where in the table a text that is equal to text `i` is, or would be; NULL where too many others are, as only texts
+ * are that were made to have one hash. */
 static uint32_t *find_equal(const mien_pieces *pieces, size_t i) {
+  enum { MOST_PROBES = 256 };
   const size_t mask = table_size(pieces->n) - 1;
-  size_t place = pieces->hashes[i] & mask;
+  size_t place = pieces->hashes[i] & mask, n = 0;
   for (; pieces->table[place]; place = (place + 1) & mask) {
     const size_t other = pieces->table[place] - 1;
+    if (++n > MOST_PROBES) return NULL;
     if (pieces->hashes[other] == pieces->hashes[i] && is_equal(pieces->texts[other], pieces->texts[i])) break;
   }
   return &pieces->table[place];
@@ -242,12 +245,12 @@ static size_t choose_slots(mien_pieces *pieces) {
     if (is_shared(pieces, text)) {
       pieces->hashes[i] = mien_hash(text.bytes, text.size);
       uint32_t *first = find_equal(pieces, i);
-      if (*first) {
+      if (first && *first) {
         pieces->slots[i] = pieces->slots[*first - 1];
         pieces->n_duplicates++;
         continue;
       }
-      *first = (uint32_t)(i + 1);
+      if (first) *first = (uint32_t)(i + 1);
       if (mien_cache_find(pieces->cache, text, pieces->hashes[i], pieces->packed)) {
         pieces->slots[i] = pieces->results_capacity - ++n_found;
         move_results(pieces, false, pieces->slots[i]);

@@ -272,7 +272,8 @@ static void destroy(run *r) {
 
 /* More workers than chunks would have nothing to do. */
 static uint64_t most_chunks(const mien_reader *reader) {
-  if (reader->n_rows != MIEN_ROWS_UNKNOWN) return reader->n_rows / reader->chunk_rows + 1;
+  const size_t least_rows = reader->has_texts ? MIEN_LEAST_CHUNK_ROWS : reader->chunk_rows;
+  if (reader->n_rows != MIEN_ROWS_UNKNOWN) return reader->n_rows / least_rows + 1;
   if (!reader->has_texts || reader->n_bytes == MIEN_BYTES_UNKNOWN) return UINT64_MAX;
   return reader->n_bytes / MIEN_LEAST_CHUNK_BYTES + 1;
 }

@@ -116,6 +116,9 @@ struct mien_reader {
 /* Frees what a chunk owns; all zero is an empty chunk. `data` is the caller's. */
 void mien_chunk_free(mien_chunk *chunk);
 
+/* Frees the fields of a chunk that is done with, where they take more bytes than that. */
+void mien_chunk_trim_fields(mien_chunk *chunk, size_t most_bytes);
+
 /*
  * A reader of embeddings of `dim` numbers from .npy and raw float32 inputs, in chunks of at most
  * `chunk_bytes` of rows as well as of their results, of which each has about `result_bytes`; at least a row. Files
@@ -131,8 +134,9 @@ MIEN_MUST_USE mien_status mien_embedding_reader_create(const mien_inputs *inputs
 /* A longer row (a line; a csv record) is a bad one, and costs no memory. */
 #define MIEN_MAX_TEXT_BYTES ((size_t)16 << 20)
 
-/* Bytes of the last chunks of files of text, some ten texts: a worker with fewer is not worth its memory. */
-enum { MIEN_LEAST_CHUNK_BYTES = 1024 };
+/* Of the last chunks of files of text, some ten texts: a worker with fewer is not worth its memory. Where a range says
+ * how many rows there are, rows. */
+enum { MIEN_LEAST_CHUNK_BYTES = 1024, MIEN_LEAST_CHUNK_ROWS = 16 };
 
 /* Which fields of jsonl, and columns of csv and tsv, are what. */
 typedef struct mien_text_options {

@@ -133,7 +133,7 @@ static mien_status tokenize(const mien_row_format *rows, mien_block *block, mien
   if (most > block->ids_capacity) {
     mien_free(block->ids);
     block->ids_capacity = most < 4096 ? 4096 : most;
-    block->ids = mien_alloc(block->ids_capacity, sizeof *block->ids);
+    block->ids = mien_alloc_raw(block->ids_capacity * sizeof *block->ids);
     if (!block->ids) block->ids_capacity = 0;
     if (!block->ids) return mien_fail_memory(error, "tokens", most * sizeof *block->ids);
   }

@@ -107,12 +107,11 @@ static size_t bytes_of_chunk(const text_reader *reader) {
 
 /* The same where rows, and not bytes, are known. */
 static size_t rows_of_chunk(const text_reader *reader) {
-  enum { LEAST_ROWS = 16 };
   size_t most = reader->base.chunk_rows;
   if (reader->range.end != MIEN_ROWS_UNKNOWN) {
     const uint64_t left = reader->range.end - reader->next_row;
     uint64_t share = left / ((uint64_t)CHUNKS_LEFT * (reader->options.workers + 1));
-    if (share < LEAST_ROWS) share = LEAST_ROWS;
+    if (share < MIEN_LEAST_CHUNK_ROWS) share = MIEN_LEAST_CHUNK_ROWS;
     if (share < most) most = (size_t)share;
   }
   return mien_row_range_limit(&reader->range, reader->next_row, most);
