@@ -85,12 +85,13 @@ export async function labelLong(model, texts, { long, pool, ...options }) {
     const found = labelled.slice(next, (next += own.length || 1))
     const isTruncated = found.some(({ truncated }) => truncated)
     const failed = found.find(({ error }) => error)
-    const all = poolOf(
-      found.map(({ allScores }) => allScores),
-      mean
-    )
+    const pooled = () =>
+      poolOf(
+        found.map(({ allScores }) => allScores),
+        mean
+      )
     return {
-      ...(own.length ? select(all) : keep(found[0])),
+      ...(own.length ? select(pooled()) : keep(found[0])),
       ...(own.length && { spans: own.map((span, k) => ({ ...span, ...keep(found[k]) })) }),
       ...(isTruncated && { truncated: true }),
       ...(failed && { labels: [], error: failed.error })
