@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
+
+#include "base/memory.h"
 
 static mien_status fail(const char *path, const char *action, mien_error *error) {
   return mien_fail(error, MIEN_RESOURCE, "%s: %s: %s", path, action, strerror(errno));
@@ -20,6 +23,14 @@ mien_status cli_sync(const char *path, mien_error *error) {
   mien_status status = MIEN_OK;
   if (fsync(fd) != 0 && errno != EINVAL && errno != ENOSYS) status = fail(path, "cannot be written", error);
   close(fd);
+  return status;
+}
+
+mien_status cli_sync_name(const char *path, mien_error *error) {
+  char *copy = mien_copy_text(path, strlen(path));
+  if (!copy) return mien_fail_memory(error, path, strlen(path));
+  mien_status status = cli_sync(dirname(copy), error);
+  mien_free(copy);
   return status;
 }
 

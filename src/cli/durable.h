@@ -10,6 +10,9 @@
 /* Waits until a file's bytes, or the names in a folder, are on the disk. Failures are MIEN_RESOURCE. */
 MIEN_MUST_USE mien_status cli_sync(const char *path, mien_error *error);
 
+/* The same for the name of a file or folder, which its folder has. */
+MIEN_MUST_USE mien_status cli_sync_name(const char *path, mien_error *error);
+
 /* Renames; the name is on the disk once its folder is. Failures are MIEN_RESOURCE. */
 MIEN_MUST_USE mien_status cli_rename(const char *from, const char *to, mien_error *error);
 

@@ -55,20 +55,35 @@ static mien_status measure(cli_part_file *file, const char *path, const atomic_b
 }
 
 mien_status cli_part_measure(cli_part_file *file, const char *path, mien_error *error) {
-  return measure(file, path, NULL, error);
+  mien_status status = measure(file, path, NULL, error);
+  if (status != MIEN_INPUT) return status;
+  error->code = MIEN_RESOURCE; /* it is an output */
+  return MIEN_RESOURCE;
 }
 
-mien_status cli_part_check(const cli_part_file *file, const char *path, mien_error *error) {
+mien_status cli_part_compare(const cli_part_file *file, const char *path, bool *differs, mien_error *error) {
   struct stat info;
   cli_part_file found;
-  if (stat(path, &info) != 0) return mien_fail_system(error, path, errno);
-  if ((uint64_t)info.st_size != file->bytes)
+  *differs = false;
+  if (stat(path, &info) != 0) {
+    const int code = errno;
+    *differs = code == ENOENT;
+    return mien_fail_system(error, path, code);
+  }
+  *differs = (uint64_t)info.st_size != file->bytes;
+  if (*differs)
     return mien_fail(error, MIEN_INPUT, "%s: expected %" PRIu64 " bytes, found %" PRIu64, path, file->bytes,
                      (uint64_t)info.st_size);
   mien_status status = measure(&found, path, &cli_cancelled, error);
-  if (status == MIEN_OK && strcmp(found.hash, file->hash) != 0)
-    return mien_fail(error, MIEN_INPUT, "%s: expected bytes of xxh3 %s, found %s", path, file->hash, found.hash);
-  return status;
+  if (status != MIEN_OK) return status;
+  *differs = strcmp(found.hash, file->hash) != 0;
+  if (!*differs) return MIEN_OK;
+  return mien_fail(error, MIEN_INPUT, "%s: expected bytes of xxh3 %s, found %s", path, file->hash, found.hash);
+}
+
+mien_status cli_part_check(const cli_part_file *file, const char *path, mien_error *error) {
+  bool differs;
+  return cli_part_compare(file, path, &differs, error);
 }
 
 /* ---- Lines ------------------------------------------------------------------------------------------------------- */

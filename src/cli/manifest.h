@@ -80,7 +80,11 @@ mien_part cli_manifest_sum(const cli_manifest *manifest);
 /* Whether a file of a part is as it was written; MIEN_INPUT says what is not, signals end it with MIEN_CANCELLED. */
 MIEN_MUST_USE mien_status cli_part_check(const cli_part_file *file, const char *path, mien_error *error);
 
-/* Measures and hashes a file of a part. */
+/* The same; *differs: it is missing or has other bytes, which a failure to read it does not say. */
+MIEN_MUST_USE mien_status cli_part_compare(const cli_part_file *file, const char *path, bool *differs,
+                                           mien_error *error);
+
+/* Measures and hashes a file of a part. Failures are MIEN_RESOURCE. */
 MIEN_MUST_USE mien_status cli_part_measure(cli_part_file *file, const char *path, mien_error *error);
 
 void cli_manifest_close(cli_manifest *manifest);

@@ -230,6 +230,9 @@ static mien_status copy_part(void *user, const char *path, const cli_part *part,
 /* As a run's writer ends its files: all that can fail comes before any has its name. */
 static mien_status end_output(merge *m, mien_error *error) {
   mien_output *sidecar = m->sidecar.output;
+  /* The parts may be deleted next. */
+  mien_output_keep(m->output);
+  if (sidecar) mien_output_keep(sidecar);
   mien_status status = mien_output_close(m->output, error);
   if (status == MIEN_OK && sidecar) status = mien_sidecar_close(&m->sidecar, error);
   if (status == MIEN_OK && sidecar) status = mien_output_publish(sidecar, error);
@@ -260,14 +263,22 @@ static mien_status check_format(const merge *m, mien_error *error) {
                    m->folder.ending);
 }
 
+static mien_status check_target(const merge *m, mien_error *error) {
+  for (size_t i = 0; m->path && i < m->folder.n_shards; i++)
+    if (mien_output_is_same_file(m->path, m->folder.manifests[i].path))
+      return mien_fail(error, MIEN_ARGUMENT, "%s: the output is a manifest of the parts", m->path);
+  return MIEN_OK;
+}
+
 static mien_status run(merge *m, const char *path, mien_error *error) {
   mien_status status = cli_parts_folder_open(&m->folder, path, error);
   if (status == MIEN_OK) status = check_format(m, error);
+  if (status == MIEN_OK) status = check_target(m, error);
   if (status == MIEN_OK) status = cli_parts_folder_each(&m->folder, check_part, m, error);
   if (status == MIEN_OK) status = write_output(m, error);
   if (status == MIEN_OK && !m->quiet)
-    fprintf(stderr, "mien: %" PRIu64 " rows, %" PRIu64 " bad rows, of %zu parts\n", m->folder.sum.n_rows,
-            m->folder.sum.n_bad, m->folder.n_parts);
+    fprintf(stderr, "mien: %" PRIu64 " rows, %" PRIu64 " bad rows, of %zu part%s\n", m->folder.sum.n_rows,
+            m->folder.sum.n_bad, m->folder.n_parts, m->folder.n_parts == 1 ? "" : "s");
   return status;
 }
 

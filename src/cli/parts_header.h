@@ -6,10 +6,6 @@
 #include "cli/manifest.h"
 #include "cli/survey.h"
 
-/* The fields that the shards of one run do not have in common. */
-extern const char *const cli_shard_fields[];
-enum { CLI_SHARD_FIELDS = 3 };
-
 /*
  * Makes the header of a run, to be freed with free; `survey` is NULL with a stream among the inputs. The instruction
  * set is in it where results depend on it: not for int8 on CPUs.

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "cli/durable.h"
 #include "cli/parts_header.h"
@@ -59,7 +60,7 @@ static mien_status path_of(const parts_run *p, const char *name, char out[CLI_PA
 
 static mien_status make_folder(const parts_run *p, mien_error *error) {
   struct stat info;
-  if (mkdir(p->folder, 0777) == 0) return MIEN_OK;
+  if (mkdir(p->folder, 0777) == 0) return cli_sync_name(p->folder, error);
   const int code = errno;
   if (code == EEXIST && stat(p->folder, &info) == 0 && S_ISDIR(info.st_mode)) return MIEN_OK;
   if (code == EEXIST)
@@ -181,30 +182,68 @@ static void find_range(parts_run *p) {
 
 /* ---- What is there already --------------------------------------------------------------------------------------- */
 
-static mien_status check_part(const parts_run *p, size_t index, mien_error *error) {
+static mien_status check_part(parts_run *p, size_t index, bool *differs, mien_error *error) {
   const cli_part *part = &p->manifest.parts[index];
   char name[CLI_PART_CHARS], path[CLI_PATH_CHARS];
   cli_part_name(p->shard, index, p->ending, name);
+  *differs = false;
   mien_status status = join(path, p->folder, name, error);
-  if (status == MIEN_OK) status = cli_part_check(&part->file, path, error);
+  if (status == MIEN_OK) status = cli_part_compare(&part->file, path, differs, error);
   if (status != MIEN_OK || !part->sidecar.hash[0]) return status;
   char *sidecar = mien_sidecar_path(path, p->run->rows.content);
   if (!sidecar) return mien_fail_memory(error, path, strlen(path));
-  status = cli_part_check(&part->sidecar, sidecar, error);
+  status = cli_part_compare(&part->sidecar, sidecar, differs, error);
   mien_free(sidecar);
   return status;
 }
 
-/* Parts are checked; from the first one on that is not as it was written they are made again. */
+/* Parts are checked; from the first one on that is not as it was written they are made again. One that cannot be read
+ * now may well be. */
 static mien_status check_parts(parts_run *p, mien_error *error) {
   for (size_t i = 0; i < p->manifest.n_parts; i++) {
-    mien_status status = check_part(p, i, error);
+    bool differs;
+    mien_status status = check_part(p, i, &differs, error);
     if (status == MIEN_OK) continue;
-    if (status != MIEN_INPUT) return status;
+    if (!differs) return status;
     fprintf(stderr, "mien: %s: the parts from there on are made again\n", error->message);
     return cli_manifest_cut(&p->manifest, i, error);
   }
   return MIEN_OK;
+}
+
+/* The header in a manifest's first line; NULL where there is none yet. */
+static json_t *read_header(const char *path) {
+  FILE *file = fopen(path, "re");
+  char *line = NULL;
+  size_t capacity = 0;
+  mien_error ignored;
+  json_t *header = NULL;
+  const ssize_t length = file ? getline(&line, &capacity, file) : -1;
+  if (length > 0 && line[length - 1] == '\n' &&
+      mien_json_parse_object(line, (size_t)length, path, &header, &ignored) != MIEN_OK)
+    header = NULL;
+  free(line);
+  if (file) fclose(file);
+  return header;
+}
+
+/* Shards that share a folder are of one run: a wrong one should not find out when all are merged. */
+static mien_status check_other_shard(const parts_run *p, const char *own, mien_error *error) {
+  mien_status status = MIEN_OK;
+  bool is_compared = false;
+  for (unsigned i = 1; status == MIEN_OK && !is_compared && i <= p->shard.count; i++) {
+    char name[CLI_PART_CHARS], path[CLI_PATH_CHARS];
+    if (i == p->shard.index) continue;
+    cli_shard_name((cli_shard){i, p->shard.count}, "manifest.jsonl", name);
+    status = join(path, p->folder, name, error);
+    json_t *other = status == MIEN_OK ? read_header(path) : NULL, *header = NULL;
+    is_compared = other != NULL;
+    if (other) status = mien_json_parse_object(own, strlen(own), path, &header, error);
+    if (other && status == MIEN_OK) status = cli_parts_same_run(path, other, header, error);
+    json_decref(other);
+    json_decref(header);
+  }
+  return status;
 }
 
 static mien_status begin_or_resume(parts_run *p, mien_error *error) {
@@ -213,6 +252,7 @@ static mien_status begin_or_resume(parts_run *p, mien_error *error) {
                                         p->ending, &header, error);
   char path[CLI_PATH_CHARS];
   if (status == MIEN_OK) status = path_of(p, "manifest.jsonl", path, error);
+  if (status == MIEN_OK && !cli_exists(path)) status = check_other_shard(p, header, error);
   if (status == MIEN_OK) status = cli_manifest_open(&p->manifest, path, cli_counted(p->run->rows.content), error);
   if (status == MIEN_OK && !p->manifest.header) {
     status = check_names(p, true, error);

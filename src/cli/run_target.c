@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/new_file.h"
 #include "cli/run.h"
 #include "corpus/sidecar.h"
 #include "encoder/pack.h"
@@ -179,12 +180,45 @@ static int check_target(cli_run *run, const mien_inputs *inputs, const char *tar
   return cli_check_model_output(&run->model, run->command, run->rows.content == MIEN_ROWS_LABELS, target, name);
 }
 
+static const char *name_of(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
+/* Whether two names, of files that may not be there yet, are of one file. */
+static bool is_same_place(const char *a, const char *b) {
+  char folder_of_a[PATH_MAX], folder_of_b[PATH_MAX];
+  if (mien_output_is_same_file(a, b)) return true;
+  return strcmp(name_of(a), name_of(b)) == 0 && folder_of(a, folder_of_a) && folder_of(b, folder_of_b) &&
+         strcmp(folder_of_a, folder_of_b) == 0;
+}
+
+/* Whether a file in the folder of parts is called as what a run keeps there. */
+static bool is_of_parts(const char *folder, const char *path) {
+  char place[PATH_MAX], resolved[PATH_MAX];
+  const char *name = name_of(path);
+  if (!folder_of(path, place) || !realpath(folder, resolved) || strcmp(place, resolved) != 0) return false;
+  return strncmp(name, "part-", 5) == 0 || strncmp(name, "shard-", 6) == 0 || strcmp(name, "manifest.jsonl") == 0 ||
+         strcmp(name, "inputs.json") == 0;
+}
+
 static int check_stats(cli_run *run, const mien_inputs *inputs) {
   if (!run->stats) return MIEN_OK;
-  /* Neither may be there yet. */
-  if (run->output && (strcmp(run->stats, run->output) == 0 || mien_output_is_same_file(run->stats, run->output)))
+  if (strcmp(run->stats, "-") == 0) return cli_usage(run->command, "option '--stats': expected a file, found '-'");
+  if (run->output && is_same_place(run->stats, run->output))
     return cli_usage(run->command, "%s: the statistics are the same file as the output", run->stats);
-  return check_target(run, inputs, run->stats);
+  if (run->output && is_of_parts(run->output, run->stats))
+    return cli_usage(run->command, "%s: the statistics are called as a file of the parts", run->stats);
+  int code = check_target(run, inputs, run->stats);
+  if (code != MIEN_OK) return code;
+  /* Whether it can be written is found out before the run, and not behind it. */
+  mien_new_file file;
+  mien_error error;
+  code = mien_new_file_open(run->stats, &file, &error);
+  const bool is_file = code == MIEN_OK && file.temporary != NULL;
+  mien_new_file_discard(&file);
+  if (code != MIEN_OK) return cli_report(run->command, &error);
+  return is_file ? MIEN_OK : cli_usage(run->command, "%s: statistics need a file", run->stats);
 }
 
 int cli_run_check_output(cli_run *run, const mien_inputs *inputs) {
@@ -202,6 +236,8 @@ int cli_run_check_output(cli_run *run, const mien_inputs *inputs) {
   if (code == MIEN_OK && mien_output_is_same_file(sidecar, run->output))
     code = cli_usage(run->command, "%s: the same file as the output whose %s it lists", sidecar,
                      run->rows.content == MIEN_ROWS_LABELS ? "labels" : "bad rows");
+  if (code == MIEN_OK && run->stats && is_same_place(run->stats, sidecar))
+    code = cli_usage(run->command, "%s: the statistics are the same file as what is beside the output", run->stats);
   mien_free(sidecar);
   return code;
 }

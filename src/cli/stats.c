@@ -87,7 +87,7 @@ static json_t *list_labels(cli_json *built, const mien_model *model, const mien_
 static mien_status write_file(const char *path, const char *bytes, mien_error *error) {
   mien_new_file file;
   mien_status status = mien_new_file_open(path, &file, error);
-  if (status == MIEN_OK && file.fd < 0) status = mien_fail(error, MIEN_ARGUMENT, "%s: statistics need a file", path);
+  if (status == MIEN_OK && file.fd < 0) status = mien_fail(error, MIEN_RESOURCE, "%s: is no file any more", path);
   if (status == MIEN_OK) status = mien_new_file_write(&file, bytes, strlen(bytes), path, error);
   if (status == MIEN_OK) status = mien_new_file_write(&file, "\n", 1, path, error);
   if (status == MIEN_OK) status = mien_new_file_publish(&file, path, error);

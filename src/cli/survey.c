@@ -243,7 +243,9 @@ static mien_status read_json(const surveyor *s, const char *path, mien_error *er
   if (json_unpack(all, "{s:i, s:b, s:I, s:o}", "survey", &version, "header", &header, "dim", &dim, "inputs", &files) !=
           0 ||
       version != VERSION || !json_is_array(files))
-    status = mien_fail(error, MIEN_INPUT, "%s: expected the inputs as this version of mien writes them", path);
+    status = mien_fail(
+        error, MIEN_INPUT,
+        "%s: expected the inputs as this version of mien writes them; without the file they are looked at anew", path);
   else if (header == s->texts->no_header || (uint64_t)dim != s->dim)
     status = mien_fail(error, MIEN_INPUT,
                        "%s: the folder is of another run: expected %s header and dimension %" PRIu64

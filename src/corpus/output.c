@@ -29,6 +29,7 @@ struct mien_output {
   uint64_t start; /* where in the file the output began */
   size_t gathered;
   char bytes[GATHERED_BYTES];
+  bool is_kept; /* the bytes are on the disk before the file has its name */
   mien_compression compression;
   mien_compressor *compressor; /* NULL: bytes are written as they are */
 };
@@ -218,8 +219,12 @@ mien_status mien_output_patch_header(mien_output *output, const void *bytes, siz
   return write_over(output, stored, mien_compress_stored(output->compression, bytes, size, stored), error);
 }
 
+void mien_output_keep(mien_output *output) { output->is_kept = true; }
+
 mien_status mien_output_close(mien_output *output, mien_error *error) {
   mien_status status = output->compressor ? compress_gathered(output, true, error) : write_gathered(output, error);
+  if (status == MIEN_OK && output->is_kept && mien_output_is_file(output))
+    status = mien_new_file_sync(&output->file, output->name, error);
   if (status != MIEN_OK) return status;
   /* Network file systems report at close what they could not write; stdout itself stays open for its owner. */
   int fd = output->file.fd == STDOUT_FILENO ? dup(STDOUT_FILENO) : output->file.fd;

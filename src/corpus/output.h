@@ -53,6 +53,9 @@ MIEN_MUST_USE mien_status mien_output_flush(mien_output *output, mien_error *err
 MIEN_MUST_USE mien_status mien_output_patch_header(mien_output *output, const void *bytes, size_t size,
                                                    mien_error *error);
 
+/* Has the bytes on the disk before a file gets its name, and not when the system finds the time. */
+void mien_output_keep(mien_output *output);
+
 /* Writes what is gathered and closes, checking both; a file stays under its temporary name. */
 MIEN_MUST_USE mien_status mien_output_close(mien_output *output, mien_error *error);
 

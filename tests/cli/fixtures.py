@@ -302,8 +302,10 @@ def is_sanitized(command):
 class InFolder(unittest.TestCase):
     """A test in a folder of its own, which has the files."""
 
+    PLACE = None  # of the folder; None: where temporary files are
+
     def setUp(self):
-        temporary = tempfile.TemporaryDirectory()
+        temporary = tempfile.TemporaryDirectory(dir=self.PLACE)
         self.addCleanup(temporary.cleanup)
         self.folder = temporary.name
         write_files(self.folder)

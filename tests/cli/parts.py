@@ -29,6 +29,9 @@ ASIDE = ("inputs.json", ".inputs.lock")
 
 
 class Parts(fixtures.InFolder):
+    # Runs in parts wait for the disk again and again, which is nothing that a process killed here is about.
+    PLACE = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
     def setUp(self):
         super().setUp()
         self.random = random.Random(self.id())
@@ -458,6 +461,45 @@ class Parts(fixtures.InFolder):
         self.assertEqual(self.bytes_of("own.jsonl", "part-00000.jsonl"), b"mine\n")
         self.do(*LABEL, "folder", "-o", "folder", "--output-format", "jsonl", "--part-rows", "9", code=2)
 
+    def test_a_shard_of_another_run_is_refused_before_it_works(self):
+        self.write_rows("rows.npy", 30)
+        run = [*LABEL, "rows.npy", "-o", "out.jsonl"]
+        self.do(*run, "--shard", "2/3")
+        before = self.files_of("out.jsonl")
+        changes = {("--threshold", "0.9"): "thresholds.joy: expected 0.5, found 0.9",
+                   ("--shard-by", "files"): 'shard.by: expected "rows", found "files"',
+                   ("--top-k", "2"): "settings.top_k: expected 0, found 2"}  # fmt: skip
+        for change, message in changes.items():
+            self.assertIn(f"shard-2-of-3.manifest.jsonl: not of the same run: {message}", self.do(*run, "--shard", "3/3", *change, code=3))
+        self.assert_same_files(self.files_of("out.jsonl"), before)
+
+    def test_instruction_sets_of_the_same_bits_are_one_run(self):
+        texts = self.write_texts()
+        has = [isa for isa in ("avx2", "avx512", "neon") if f"{isa} ".encode() in self.run_mien("inspect", "--cpu").stdout]
+        run = [*LABEL_TEXTS, *texts, "-o"]
+        self.do(*run, "one.jsonl")
+        for shard, isa in enumerate((has or [""])[:2] * 2, 1):
+            self.run_mien(*run, "out.jsonl", "--shard", f"{shard}/{2 * len(has[:2]) or 2}", env={**os.environ, "MIEN_ISA": isa})
+        self.assert_merged("out.jsonl", "one.jsonl")
+
+    def test_neither_merge_nor_statistics_replace_what_the_folder_keeps(self):
+        self.write_rows("rows.npy", 30)
+        run = [*LABEL, "rows.npy", "-o", "out.npy", "--part-rows", "10"]
+        self.do(*run)
+        before = self.files_of("out.npy")
+        for name in ("manifest.jsonl", "inputs.json", "part-00000.npy", "part-00000.npy.labels.json"):
+            self.assertIn("called as a file of the parts", self.do(*run, "--resume", "--stats", f"out.npy/{name}", code=2))
+        self.do("merge", "out.npy", "-o", "out.npy/manifest.jsonl", code=2)
+        self.do(*LABEL, "rows.npy", "-o", "lines.jsonl", "--part-rows", "10")
+        lines = self.files_of("lines.jsonl")
+        stderr = self.do("merge", "lines.jsonl", "-o", "lines.jsonl/manifest.jsonl", code=2)
+        self.assertIn("is a manifest of the parts", stderr)
+        self.assert_same_files(self.files_of("lines.jsonl"), lines)
+        self.assert_same_files(self.files_of("out.npy"), before)
+        os.unlink(self.path("out.npy", "part-00002.npy"))
+        self.do(*run, "--resume", "--stats", "out.npy/stats.json")
+        self.assertEqual(json.loads(self.bytes_of("out.npy", "stats.json"))["rows"], 10)
+
     def test_two_processes_do_not_write_the_same_parts(self):
         self.write_rows("rows.npy", 30)
         run = [*LABEL, "rows.npy", "-o", "out.jsonl", "--part-rows", "10", "--resume"]
@@ -480,6 +522,16 @@ class Parts(fixtures.InFolder):
                 self.assertFalse(os.path.exists(self.path("merged.npy")))
                 self.assertIn(f"out.npy/{name}: ", self.do(*run, "--resume"))
                 self.assert_same_files(self.files_of("out.npy"), expected)
+
+    def test_a_part_that_cannot_be_read_now_costs_no_other(self):
+        run, expected = self.prepare(300, 100)
+        self.do(*run)
+        name = self.path("out.npy", "part-00000.npy")
+        os.rename(name, self.path("aside"))
+        os.symlink("part-00000.npy", name)  # to itself
+        self.assertIn("part-00000.npy: ", self.do(*run, "--resume", code=3))
+        os.replace(self.path("aside"), name)
+        self.assert_same_files(self.files_of("out.npy"), expected)
 
     def test_a_torn_manifest_is_gone_on_with_and_a_wrong_one_refused(self):
         run, expected = self.prepare(300, 100)
