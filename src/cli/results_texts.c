@@ -16,7 +16,7 @@
 typedef struct columns {
   bool are_known;
   size_t labels, error, text, by;
-  size_t scores; /* the first of L */
+  size_t scores, n_scores; /* the first, and how many: labels that are met later have none */
   size_t n;
 } columns;
 
@@ -175,6 +175,7 @@ static mien_status read_header(texts *t, const mien_record *record) {
                          .text = find_column(record, results->text_field),
                          .by = find_column(record, results->by),
                          .scores = find_scores(results, record),
+                         .n_scores = results->labels.n,
                          .n = record->n_fields + 1};
   if (find_column(record, "row") == 0 && t->columns.labels == 2 && t->columns.error == 3) return MIEN_OK;
   return fail(t, "expected a header that begins with row,id,labels,error, as mien label writes it");
@@ -193,7 +194,7 @@ static mien_status split_labels(texts *t, cli_result *result, mien_span joined) 
 }
 
 static mien_status read_scores(texts *t, const mien_record *record, cli_result *result) {
-  for (size_t i = 0; i < t->results->labels.n; i++) {
+  for (size_t i = 0; i < t->columns.n_scores; i++) {
     const mien_span field = column_of(record, t->columns.scores + i);
     char number[32], *end = number;
     snprintf(number, sizeof number, "%.*s", (int)(field.size < 31 ? field.size : 31), field.bytes);
@@ -202,7 +203,7 @@ static mien_status read_scores(texts *t, const mien_record *record, cli_result *
       return fail(t, "expected a number from 0 to 1 for each label");
   }
   result->scores = t->scores;
-  result->n_scores = t->results->labels.n;
+  result->n_scores = t->columns.n_scores;
   return MIEN_OK;
 }
 
@@ -215,7 +216,9 @@ static mien_status read_record(texts *t, const mien_record *record) {
   if (c->text != NO_COLUMN) result.text = column_of(record, c->text);
   if (c->by != NO_COLUMN && column_of(record, c->by).size > 0) result.by = column_of(record, c->by);
   mien_status status = result.is_bad ? MIEN_OK : split_labels(t, &result, column_of(record, c->labels));
-  if (status == MIEN_OK && !result.is_bad && c->scores != NO_COLUMN) status = read_scores(t, record, &result);
+  /* A label that was not assumed leaves the columns without a meaning. */
+  const bool has_scores = c->scores != NO_COLUMN && t->results->has_labels;
+  if (status == MIEN_OK && !result.is_bad && has_scores) status = read_scores(t, record, &result);
   return status == MIEN_OK ? cli_results_take(t->results, &result, t->error) : status;
 }
 

@@ -128,6 +128,19 @@ class Report(fixtures.InFolder):
         self.do("label", *MODEL, "rows.npy", "-q", "--part-rows", "10", "-o", "own.bits")
         self.assertIn("not those of", self.numbers("own.bits")["uncorrected"])
 
+    def test_columns_of_the_default_model_and_labels_of_another(self):
+        """The columns have scores of what was assumed; labels that are met are more than there are columns."""
+        self.write("none.jsonl", "")
+        names = [label["label"] for label in self.numbers("none.jsonl")["labels"]]
+        self.assertGreater(len(names), 20)
+        for n in (1, 40, 1000 - len(names)):
+            given = [f"q{i}" for i in range(n)]
+            self.write("x.csv", ",".join(["row,id,labels,error,x", *names]) + "\n" +
+                       ",".join(["0", "", "|".join(given), "", "", *["0.5"] * len(names)]) + "\n")
+            found = self.numbers("x.csv")
+            self.assertEqual({label["label"] for label in found["labels"] if label["rows"]}, set(given))
+            self.assertEqual([label["scores"] for label in found["labels"]], [None] * n)
+
     def test_what_is_no_result_is_refused(self):
         self.write("arrays.npy", fixtures.matrix([[0.5, 0.5]], columns=2))
         refused = {
