@@ -28,7 +28,7 @@ typedef mien_status (*cli_take_result)(void *user, const cli_result *result, mie
 
 /* What was asked for, and what is known. Zeros are no labels. */
 typedef struct cli_results {
-  const char *text_field, *by; /* NULL: not wanted */
+  const char *text_field, *by; /* by: NULL for none */
   mien_output_format format;   /* where has_format; else by the names' endings */
   bool has_format;
   cli_take_result take;

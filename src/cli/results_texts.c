@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/memory.h"
 #include "cli/results.h"
+#include "corpus/chunk.h"
+#include "corpus/jsonl.h"
 #include "corpus/records.h"
 
 #define NO_COLUMN SIZE_MAX
@@ -25,11 +26,12 @@ typedef struct texts {
   const char *name; /* for messages */
   bool is_csv;
   columns columns;
-  uint32_t *given;                                /* [CLI_MOST_RESULT_LABELS] */
-  float *given_scores, *scores;                   /* the same */
-  uint32_t *seen;                                 /* [CLI_RESULT_WORDS] labels of the row */
-  char where[CLI_PATH_CHARS + 32];                /* of the row */
-  char shown[MIEN_JSON_NUMBER_CHARS], *by_dumped; /* what a value is shown as */
+  uint32_t *given;                 /* [CLI_MOST_RESULT_LABELS] */
+  float *given_scores, *scores;    /* the same */
+  uint32_t *seen;                  /* [CLI_RESULT_WORDS] labels of the row */
+  mien_chunk chunk;                /* what a line of JSON is read into */
+  json_t *by;                      /* a string that a value is */
+  char where[CLI_PATH_CHARS + 32]; /* of the row */
   mien_error *error;
 } texts;
 
@@ -49,16 +51,23 @@ static mien_status give(texts *t, cli_result *result, mien_span name) {
 
 /* ---- jsonl ------------------------------------------------------------------------------------------------------- */
 
-/* A value as text; NULL bytes for null and where there is none. */
-static mien_span show_value(texts *t, const json_t *value) {
-  if (!value || json_is_null(value)) return (mien_span){0};
-  if (json_is_string(value)) return (mien_span){json_string_value(value), json_string_length(value)};
-  if (json_is_number(value)) {
-    const char *number = mien_json_show_number(json_number_value(value), t->shown);
-    return (mien_span){number, strlen(number)};
-  }
-  t->by_dumped = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-  return (mien_span){t->by_dumped, t->by_dumped ? strlen(t->by_dumped) : 0};
+/* What a report reads of a line, by these names. */
+enum { LABELS, SCORES, ALL_SCORES, ERROR, TRUNCATED, BY, N_FIELDS };
+
+static json_t *parse(mien_span value) {
+  return json_loadb(value.bytes, value.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+}
+
+static bool is_word(mien_span value, const char *word) {
+  return value.size == strlen(word) && memcmp(value.bytes, word, value.size) == 0;
+}
+
+/* A value as text: a string's own characters, NULL bytes for null, and all else as it was written, however long. */
+static mien_span show_value(texts *t, mien_span value) {
+  if (is_word(value, "null")) return (mien_span){0};
+  if (value.bytes[0] != '"') return value;
+  t->by = parse(value);
+  return (mien_span){json_string_value(t->by), json_string_length(t->by)};
 }
 
 static bool take_scores(const json_t *list, size_t n, float *scores) {
@@ -78,9 +87,7 @@ static void check_rule(texts *t, const cli_result *result) {
     t->results->has_other_rule |= result->given_scores[i] < thresholds[result->given[i]] - 1e-6F;
 }
 
-static mien_status read_labels(texts *t, const json_t *object, cli_result *result) {
-  const json_t *labels = json_object_get(object, "labels"), *scores = json_object_get(object, "scores");
-  const json_t *all = json_object_get(object, "all_scores");
+static mien_status give_all(texts *t, const json_t *labels, cli_result *result) {
   if (!json_is_array(labels)) return fail(t, "expected labels or an error, as mien label writes them, found neither");
   mien_status status = MIEN_OK;
   for (size_t i = 0; status == MIEN_OK && i < json_array_size(labels); i++) {
@@ -88,13 +95,21 @@ static mien_status read_labels(texts *t, const json_t *object, cli_result *resul
     if (!json_is_string(name)) return fail(t, "labels: expected strings");
     status = give(t, result, (mien_span){json_string_value(name), json_string_length(name)});
   }
-  if (status != MIEN_OK) return status;
-  if (scores && !take_scores(scores, result->n_given, t->given_scores))
+  return status;
+}
+
+static mien_status read_scores_of_labels(texts *t, const json_t *scores, cli_result *result) {
+  if (json_is_null(scores)) return MIEN_OK;
+  if (!take_scores(scores, result->n_given, t->given_scores))
     return fail(t, "scores: expected a number from 0 to 1 for each label");
-  if (scores) result->given_scores = t->given_scores;
+  result->given_scores = t->given_scores;
   check_rule(t, result);
-  /* All scores have no names of their own. */
-  if (!all || !t->results->has_labels) return MIEN_OK;
+  return MIEN_OK;
+}
+
+/* All scores have no names of their own. */
+static mien_status read_all_scores(texts *t, const json_t *all, cli_result *result) {
+  if (json_is_null(all) || !t->results->has_labels) return MIEN_OK;
   if (t->results->is_assumed && json_array_size(all) != t->results->labels.n) {
     cli_results_give_up(t->results);
     return MIEN_OK;
@@ -106,38 +121,45 @@ static mien_status read_labels(texts *t, const json_t *object, cli_result *resul
   return MIEN_OK;
 }
 
-static mien_status read_object(texts *t, const json_t *object) {
-  const cli_results *results = t->results;
-  cli_result result = {.given = t->given};
-  const json_t *text = results->text_field ? json_object_get(object, results->text_field) : NULL;
-  result.is_bad = json_is_string(json_object_get(object, "error"));
-  result.is_truncated = json_is_true(json_object_get(object, "truncated"));
-  if (json_is_string(text)) result.text = (mien_span){json_string_value(text), json_string_length(text)};
-  if (results->by) result.by = show_value(t, json_object_get(object, results->by));
-  mien_status status = result.is_bad ? MIEN_OK : read_labels(t, object, &result);
+static mien_status read_labels(texts *t, const mien_field *fields, cli_result *result) {
+  json_t *labels = parse(fields[LABELS].value.span), *scores = parse(fields[SCORES].value.span);
+  json_t *all = parse(fields[ALL_SCORES].value.span);
+  mien_status status = give_all(t, labels, result);
+  if (status == MIEN_OK) status = read_scores_of_labels(t, scores, result);
+  if (status == MIEN_OK) status = read_all_scores(t, all, result);
+  json_decref(labels);
+  json_decref(scores);
+  json_decref(all);
+  return status;
+}
+
+static mien_status take_line(texts *t, mien_span text, const mien_field *fields) {
+  cli_result result = {.given = t->given, .text = text};
+  result.is_bad = fields[ERROR].value.span.bytes[0] == '"';
+  result.is_truncated = is_word(fields[TRUNCATED].value.span, "true");
+  if (t->results->by) result.by = show_value(t, fields[BY].value.span);
+  mien_status status = result.is_bad ? MIEN_OK : read_labels(t, fields, &result);
   if (status == MIEN_OK) status = cli_results_take(t->results, &result, t->error);
-  free(t->by_dumped);
-  t->by_dumped = NULL;
+  json_decref(t->by);
+  t->by = NULL;
   return status;
 }
 
-static bool is_blank(mien_span line) {
-  for (size_t i = 0; i < line.size; i++)
-    if (!memchr(" \t\r", line.bytes[i], 3)) return false;
-  return true;
-}
-
-static mien_status read_line(texts *t, const mien_record *record) {
-  json_error_t found;
-  if (is_blank(record->text)) return MIEN_OK;
-  /* Fields that were kept may hold whole numbers of any length. */
-  json_t *object =
-      json_loadb(record->text.bytes, record->text.size,
-                 JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &found);
-  if (!object) return mien_fail(t->error, MIEN_INPUT, "%s:%d: %s", t->where, found.column, found.text);
-  mien_status status = json_is_object(object) ? read_object(t, object) : fail(t, "expected a JSON object");
-  json_decref(object);
-  return status;
+/* By the reader of inputs: what was kept of them may hold numbers that no double is. */
+static mien_status read_line(texts *t, mien_span line) {
+  const cli_results *results = t->results;
+  const char *const names[] = {"labels", "scores", "all_scores", "error", "truncated", results->by};
+  const mien_text_options options = {
+      .text_field = results->text_field, .keep = names, .n_keep = results->by ? N_FIELDS : BY};
+  mien_chunk *chunk = &t->chunk;
+  mien_record record = {.text = line};
+  chunk->unescaped.size = chunk->n_fields = 0;
+  if (!mien_buffer_reserve(&chunk->unescaped, line.size + MIEN_PROBLEM_BYTES))
+    return mien_fail_memory(t->error, t->where, line.size);
+  mien_status status = mien_jsonl_read(&options, chunk, &record, t->error);
+  if (status != MIEN_OK) return status;
+  /* Without a text it is a row as well; what is no object has no fields. */
+  return chunk->n_fields ? take_line(t, record.text, chunk->fields) : fail(t, record.problem);
 }
 
 /* ---- csv --------------------------------------------------------------------------------------------------------- */
@@ -229,7 +251,8 @@ static mien_status read_row(void *user, const mien_record *record) {
   snprintf(t->where, sizeof t->where, "%s:%" PRIu64, t->name, record->line);
   memset(t->seen, 0, CLI_RESULT_WORDS * sizeof *t->seen);
   if (record->problem) return fail(t, record->problem);
-  return t->is_csv ? read_record(t, record) : read_line(t, record);
+  if (t->is_csv) return read_record(t, record);
+  return mien_jsonl_is_blank(record->text) ? MIEN_OK : read_line(t, record->text);
 }
 
 mien_status cli_results_read_texts(cli_results *results, const char *path, bool is_csv, mien_error *error) {
@@ -246,6 +269,7 @@ mien_status cli_results_read_texts(cli_results *results, const char *path, bool 
   if (status == MIEN_OK && is_csv && !t.columns.are_known)
     status = mien_fail(error, MIEN_INPUT, "%s: expected a header, found nothing", t.name);
   results->tells_truncated &= !is_csv;
+  mien_chunk_free(&t.chunk);
   mien_free(t.given);
   mien_free(t.given_scores);
   mien_free(t.scores);

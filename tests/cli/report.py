@@ -211,6 +211,7 @@ class Report(fixtures.InFolder):
             lambda t: int(t.timestamp()),
             lambda t: int(t.timestamp()) * 1000 + 7,
             lambda t: str(int(t.timestamp()) * 1000000),
+            lambda t: int(t.timestamp()) * 1000000 + 7,
         ]
         for kind in kinds:
             rows = [{"labels": ["joy"] if i % 3 else [], "scores": [0.9][: i % 3], "at": kind(t)}
@@ -247,6 +248,18 @@ class Report(fixtures.InFolder):
         self.assertEqual(found["groups"][-1]["value"], None)
         self.assertEqual(sum(group["rows"] for group in found["groups"]), 3500)
         self.assertIn("2 rows without a value", self.page("named.jsonl", "--by", "who"))
+
+    def test_numbers_are_told_apart_as_they_were_written(self):
+        numbers = ["9007199254740993", "9007199254740992", "18446744073709551615", "18446744073709551614", "-1",
+                   "1" * 40, "0.10", "1e999", "1" * 400]
+        kept = "".join(f'{{"labels":["joy"],"scores":[0.9],"n":{n},"other":[{n}]}}\n' for n in numbers)
+        self.write("numbers.jsonl", kept)
+        for by in ("n", "other"):
+            groups = self.numbers("numbers.jsonl", "--by", by)["by"]["groups"]
+            shown = [(n if by == "n" else f"[{n}]")[:200] for n in numbers]
+            self.assertEqual(sorted((group["value"], group["rows"]) for group in groups),
+                             sorted((n, 1) for n in shown))
+        self.assertEqual(self.numbers("numbers.jsonl")["rows"], 9)
 
     def test_a_field_that_is_not_there_is_told(self):
         self.write("a.jsonl", lines([{"labels": []}]))
