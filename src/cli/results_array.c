@@ -58,9 +58,11 @@ static mien_status read_sidecar(array *a) {
     if (status == MIEN_OK) status = mien_json_parse_object((const char *)bytes, size, path, &a->sidecar, a->error);
     if (status == MIEN_OK) status = know_labels(a, path);
     a->first_row = (uint64_t)json_integer_value(json_object_get(a->sidecar, "first_row"));
-  } else if (!a->results->has_labels) {
-    status = mien_fail(a->error, MIEN_INPUT, "%s: expected its labels in %s, which is not there: say --model", a->path,
-                       path);
+  } else if (!a->results->has_labels || a->results->is_assumed) {
+    /* Nothing in numbers could tell that they are of other labels than those of a guess. */
+    status = mien_fail(a->error, MIEN_INPUT,
+                       "%s: expected its labels in %s, which is not there: say --model, or --head and --labels",
+                       a->path, path);
   }
   mien_free(bytes);
   mien_free(path);

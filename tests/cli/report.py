@@ -141,6 +141,18 @@ class Report(fixtures.InFolder):
             self.assertEqual({label["label"] for label in found["labels"] if label["rows"]}, set(given))
             self.assertEqual([label["scores"] for label in found["labels"]], [None] * n)
 
+    def test_arrays_without_their_labels_are_not_those_of_the_default_model(self):
+        for ending in ("npy", "bits"):
+            self.do("label", *MODEL, "rows.npy", "-q", "-o", f"whole.{ending}")
+            os.rename(self.path(f"whole.{ending}"), self.path(f"alone.{ending}"))
+            done = self.do("report", f"alone.{ending}", "--json", code=3)
+            self.assertIn(f"labels in alone.{ending}.labels.json, which is not there: say --model",
+                          done.stderr.decode())
+            self.assertEqual(self.numbers(f"alone.{ending}", *MODEL)["rows"], 4)
+        # 28 columns could be of any 28 labels.
+        self.write("guess.npy", fixtures.matrix([[0.5] * 28], columns=28))
+        self.assertIn("which is not there", self.do("report", "guess.npy", "--json", code=3).stderr.decode())
+
     def test_what_is_no_result_is_refused(self):
         self.write("arrays.npy", fixtures.matrix([[0.5, 0.5]], columns=2))
         refused = {
