@@ -150,21 +150,55 @@ static mien_status take_row(void *user, const cli_result *result, mien_error *er
   return cli_tally_add(&r->tally, result, error);
 }
 
+/* Why no figures are of these results, whichever there are; NULL: they may be. */
+static const char *why_uncorrected(const reporting *r) {
+  if (r->results.has_other_labels)
+    return "the labels are not those of " CLI_DEFAULT_MODEL "; --model names the model, --metrics figures of it";
+  if (!r->metrics && !r->beside[0]) return "how the model does on labelled rows is not known; --metrics says it";
+  return NULL;
+}
+
+/* The threshold that a label was given by, as the model has it or else the figures; NULL: not known. */
+static const float *threshold_of(const reporting *r, size_t label) {
+  const cli_measured_label *measured = r->measured.path ? &r->measured.labels[label] : NULL;
+  if (r->results.thresholds) return &r->results.thresholds[label];
+  return measured && measured->has_threshold ? &measured->threshold : NULL;
+}
+
+static void check_rule(reporting *r, bool *is_told) {
+  bool is_other = r->results.has_other_rule;
+  *is_told = r->results.n_untold == 0;
+  for (size_t l = 0; l < r->results.labels.n; l++) {
+    const float *threshold = threshold_of(r, l);
+    if (threshold) is_other |= cli_tally_contradicts(&r->tally, l, *threshold);
+    *is_told &= threshold || (r->measured.path && !r->measured.labels[l].is_there);
+  }
+  r->report.has_other_rule = is_other;
+}
+
+static void assume(reporting *r, bool is_so, const char *what) {
+  if (is_so) r->report.assumed[r->report.n_assumed++] = what;
+}
+
 static mien_status read_measured(reporting *r, mien_error *error) {
-  const cli_results *results = &r->results;
-  const char *path = r->metrics ? r->metrics : r->beside[0] ? r->beside : NULL;
-  if (results->has_other_rule)
+  bool tells_rule;
+  const char *path = r->metrics ? r->metrics : r->beside;
+  mien_status status = MIEN_OK;
+  r->report.uncorrected = why_uncorrected(r);
+  if (!r->report.uncorrected) status = cli_measured_read(path, &r->results.labels, &r->measured, error);
+  if (status != MIEN_OK) return status;
+  check_rule(r, &tells_rule);
+  if (r->report.has_other_rule) {
     r->report.uncorrected =
         "some labels were not given by the thresholds that are known, but by --top-k, --min-labels, "
         "other thresholds or another model";
-  else if (results->has_other_labels)
-    r->report.uncorrected =
-        "the labels are not those of " CLI_DEFAULT_MODEL "; --model names the model, --metrics figures "
-        "of it";
-  else if (!path)
-    r->report.uncorrected = "how the model does on labelled rows is not known; --metrics says it";
-  if (r->report.uncorrected) return MIEN_OK;
-  return cli_measured_read(path, &results->labels, &r->measured, error);
+    cli_measured_free(&r->measured);
+  }
+  if (!r->measured.path) return MIEN_OK;
+  assume(r, r->is_default && !r->metrics, "these are results of " CLI_DEFAULT_MODEL);
+  assume(r, !tells_rule,
+         "labels were given by the thresholds that the figures are of, without --top-k or --min-labels");
+  return MIEN_OK;
 }
 
 static cli_correction correct(const reporting *r, cli_report_label *label, double *draws) {
@@ -252,7 +286,6 @@ static mien_status build(reporting *r, mien_error *error) {
   report->results = &r->results;
   report->tally = &r->tally;
   report->measured = &r->measured;
-  report->is_default = r->is_default && r->beside[0];
   /* All scores have names by what was known alone. */
   if (!r->results.has_labels) r->tally.n_scored = 0;
   mien_status status = read_measured(r, error);

@@ -12,6 +12,7 @@
 enum {
   CLI_REPORT_PAIRS = 20,  /* of labels: those with the most rows */
   CLI_REPORT_GROUPS = 20, /* values of a field; the others are one */
+  CLI_REPORT_ASSUMED = 3,
 };
 
 /* Whether a label's count was corrected, or why not. */
@@ -46,7 +47,9 @@ typedef struct cli_findings {
   cli_tally *tally;
   const cli_measured *measured; /* path: NULL where nothing is corrected, for this reason: */
   const char *uncorrected;
-  bool is_default;          /* the model was not named */
+  bool has_other_rule;                     /* labels were not given by the thresholds that are known alone */
+  const char *assumed[CLI_REPORT_ASSUMED]; /* [n_assumed] what corrections rest on and results do not tell */
+  size_t n_assumed;
   cli_report_label *labels; /* [n_labels] those with the most rows first */
   size_t n_labels;
   cli_report_pair pairs[CLI_REPORT_PAIRS]; /* [n_pairs] those with the most rows first */

@@ -110,7 +110,7 @@ static json_t *show_by(cli_json *to, const cli_findings *report) {
 static json_t *show_report(cli_json *to, const cli_findings *report) {
   uint64_t truncated = 0;
   const cli_tally *tally = report->tally;
-  json_t *object = json_object(), *paths = json_array(), *labels = json_array();
+  json_t *object = json_object(), *paths = json_array(), *labels = json_array(), *assumed = json_array();
   for (size_t i = 0; i < report->n_paths; i++) cli_json_append(to, paths, show_name(report->paths[i]));
   for (size_t i = 0; i < report->n_labels; i++) cli_json_append(to, labels, show_label(to, report, &report->labels[i]));
   cli_json_set(to, object, "results", paths);
@@ -121,6 +121,8 @@ static json_t *show_report(cli_json *to, const cli_findings *report) {
   cli_json_set(to, object, "confidence", json_real(CLI_REPORT_CONFIDENCE));
   cli_json_set(to, object, "measured", show_measured(to, report->measured));
   cli_json_set(to, object, "uncorrected", report->uncorrected ? json_string(report->uncorrected) : json_null());
+  for (size_t i = 0; i < report->n_assumed; i++) cli_json_append(to, assumed, json_string(report->assumed[i]));
+  cli_json_set(to, object, "assumed", assumed);
   cli_json_set(to, object, "labels", labels);
   cli_json_set(to, object, "pairs", list_pairs(to, report));
   cli_json_set(to, object, "by", show_by(to, report));

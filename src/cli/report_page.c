@@ -97,8 +97,9 @@ static void put_measured(cli_markup *to, const cli_findings *report) {
   cli_markup_put(to, "as <code>");
   cli_markup_name(to, last_two(measured->path));
   cli_markup_put(to, "</code> has it), with a %.0f%% interval.", 100 * CLI_REPORT_CONFIDENCE);
-  if (report->is_default)
-    cli_markup_put(to, " No model was named: that these are results of " CLI_DEFAULT_MODEL " is assumed.");
+  for (size_t i = 0; i < report->n_assumed; i++)
+    cli_markup_put(to, "%s %s", i ? ";" : " The results do not tell, and it is assumed, that", report->assumed[i]);
+  if (report->n_assumed > 0) cli_markup_put(to, ".");
   if (measured->is_tuned_on_it)
     cli_markup_put(to,
                    " Its thresholds were tuned on these very rows, which flatters it: the correction is too small.");
@@ -349,8 +350,7 @@ static void put_examples(cli_markup *to, const cli_findings *report) {
 
 static void put_method(cli_markup *to, const cli_findings *report) {
   cli_markup_put(to, "<h2>How this was counted</h2>\n<p>Shares are of the rows that are not bad. %s</p>\n",
-                 report->results->has_other_rule ? ""
-                                                 : "A row is given every label whose score is above its threshold.");
+                 report->has_other_rule ? "" : "A row is given every label whose score is above its threshold.");
   if (report->measured->path)
     cli_markup_put(
         to,

@@ -133,6 +133,7 @@ mien_status cli_results_know(cli_results *results, const char *where, const char
 
 mien_status cli_results_take(cli_results *results, cli_result *result, mien_error *error) {
   result->row = results->n_rows++;
+  results->n_untold += !result->is_bad && !result->scores && !results->tells_rule;
   results->has_text |= result->text.bytes != NULL;
   results->has_by |= result->by.bytes != NULL;
   return results->take(results->user, result, error);
@@ -216,7 +217,9 @@ static mien_status read_folder(cli_results *results, const char *path, mien_erro
   const bool told = results->tells_truncated;
   const bool counts = folder.format != MIEN_OUTPUT_JSONL;
   if (status == MIEN_OK && counts) results->n_truncated += folder.sum.n_truncated;
+  results->tells_rule = true;
   if (status == MIEN_OK) status = cli_parts_folder_each(&folder, read_part, &(reading){results, &folder}, error);
+  results->tells_rule = false;
   if (counts) results->tells_truncated = told;
   cli_parts_folder_close(&folder);
   return status;

@@ -39,7 +39,9 @@ typedef struct cli_results {
   bool is_assumed;       /* labels and thresholds are a guess, given up for what results say */
   float *thresholds;     /* [L], or NULL: not known */
   bool has_other_labels; /* than were assumed */
-  bool has_other_rule;   /* some labels were not given by the thresholds alone: --top-k, --min-labels, others */
+  bool has_other_rule;   /* manifests say that labels were not given by thresholds alone: --top-k, --min-labels */
+  bool tells_rule;       /* what is read now is of a folder whose manifest says it */
+  uint64_t n_untold;     /* labelled rows of which neither a manifest nor all scores tell how labels were given */
   json_t *numbers;       /* of labels, by name */
   uint64_t n_rows;       /* taken */
   bool tells_truncated;  /* all results say which texts were cut */

@@ -80,13 +80,6 @@ static bool take_scores(const json_t *list, size_t n, float *scores) {
   return true;
 }
 
-/* Whether labels are below the thresholds that are known; scores near them are rounded. */
-static void check_rule(texts *t, const cli_result *result) {
-  const float *thresholds = t->results->thresholds;
-  for (size_t i = 0; thresholds && result->given_scores && i < result->n_given; i++)
-    t->results->has_other_rule |= result->given_scores[i] < thresholds[result->given[i]] - 1e-6F;
-}
-
 static mien_status give_all(texts *t, const json_t *labels, cli_result *result) {
   if (!json_is_array(labels)) return fail(t, "expected labels or an error, as mien label writes them, found neither");
   mien_status status = MIEN_OK;
@@ -103,7 +96,6 @@ static mien_status read_scores_of_labels(texts *t, const json_t *scores, cli_res
   if (!take_scores(scores, result->n_given, t->given_scores))
     return fail(t, "scores: expected a number from 0 to 1 for each label");
   result->given_scores = t->given_scores;
-  check_rule(t, result);
   return MIEN_OK;
 }
 

@@ -15,13 +15,21 @@ mien_status cli_tally_create(cli_tally *tally, bool has_by, mien_error *error) {
   tally->pairs = mien_alloc((size_t)M * M, sizeof(uint64_t));
   tally->bins = mien_alloc((size_t)M * CLI_SCORE_BINS, sizeof(uint64_t));
   tally->given_bins = mien_alloc((size_t)M * CLI_SCORE_BINS, sizeof(uint64_t));
+  tally->lowest_given = mien_alloc(M, sizeof(float));
+  tally->highest_left = mien_alloc(M, sizeof(float));
+  tally->is_given = mien_alloc(M, sizeof(bool));
   tally->n_texts = mien_alloc(M, sizeof(uint64_t));
   tally->examples = mien_alloc((size_t)M * CLI_EXAMPLES, sizeof *tally->examples);
   tally->texts = mien_alloc((size_t)M * CLI_EXAMPLES, CLI_EXAMPLE_BYTES);
   if (has_by) tally->by = mien_alloc(1, sizeof *tally->by);
-  if (!tally->counts || !tally->pairs || !tally->bins || !tally->given_bins || !tally->n_texts || !tally->examples ||
-      !tally->texts || (has_by && !tally->by))
+  if (!tally->counts || !tally->pairs || !tally->bins || !tally->given_bins || !tally->lowest_given ||
+      !tally->highest_left || !tally->is_given || !tally->n_texts || !tally->examples || !tally->texts ||
+      (has_by && !tally->by))
     return mien_fail_memory(error, "report", (size_t)M * M * sizeof(uint64_t));
+  for (size_t l = 0; l < M; l++) {
+    tally->lowest_given[l] = INFINITY;
+    tally->highest_left[l] = -INFINITY;
+  }
   for (size_t i = 0; i < (size_t)M * CLI_EXAMPLES; i++) tally->examples[i].text = tally->texts + i * CLI_EXAMPLE_BYTES;
   return has_by ? cli_tally_by_create(tally->by, error) : MIEN_OK;
 }
@@ -33,6 +41,9 @@ void cli_tally_free(cli_tally *tally) {
   mien_free(tally->pairs);
   mien_free(tally->bins);
   mien_free(tally->given_bins);
+  mien_free(tally->lowest_given);
+  mien_free(tally->highest_left);
+  mien_free(tally->is_given);
   mien_free(tally->n_texts);
   mien_free(tally->examples);
   mien_free(tally->texts);
@@ -48,6 +59,26 @@ static size_t bin_of(float score) {
   return bin < CLI_SCORE_BINS ? bin : CLI_SCORE_BINS - 1;
 }
 
+static float score_of(const cli_result *result, size_t i) {
+  return result->given_scores ? result->given_scores[i] : result->scores[result->given[i]];
+}
+
+static void note_scores(cli_tally *tally, const cli_result *result) {
+  for (size_t i = 0; i < result->n_given; i++) {
+    float *lowest = &tally->lowest_given[result->given[i]];
+    *lowest = fminf(*lowest, score_of(result, i));
+    tally->is_given[result->given[i]] = true;
+  }
+  for (size_t l = 0; l < M && l < result->n_scores; l++)
+    if (!tally->is_given[l]) tally->highest_left[l] = fmaxf(tally->highest_left[l], result->scores[l]);
+  for (size_t i = 0; i < result->n_given; i++) tally->is_given[result->given[i]] = false;
+}
+
+bool cli_tally_contradicts(const cli_tally *tally, size_t label, float threshold) {
+  const float rounded = 1e-6F;
+  return tally->lowest_given[label] < threshold - rounded || tally->highest_left[label] > threshold + rounded;
+}
+
 static void count_scores(cli_tally *tally, const cli_result *result) {
   if (result->scores) {
     tally->n_scored++;
@@ -56,11 +87,9 @@ static void count_scores(cli_tally *tally, const cli_result *result) {
   }
   if (!result->given_scores && !result->scores) return;
   tally->n_given_scored++;
-  for (size_t i = 0; i < result->n_given; i++) {
-    const size_t label = result->given[i];
-    const float score = result->given_scores ? result->given_scores[i] : result->scores[label];
-    tally->given_bins[label * CLI_SCORE_BINS + bin_of(score)]++;
-  }
+  for (size_t i = 0; i < result->n_given; i++)
+    tally->given_bins[result->given[i] * CLI_SCORE_BINS + bin_of(score_of(result, i))]++;
+  note_scores(tally, result);
 }
 
 /* The same text again is no other example. */
@@ -93,7 +122,7 @@ static void draw_example(cli_tally *tally, const cli_result *result, size_t i) {
   examples[place].row = result->row;
   examples[place].bytes = bytes;
   examples[place].is_cut = bytes < result->text.size;
-  examples[place].score = result->given_scores ? result->given_scores[i] : result->scores ? result->scores[label] : NAN;
+  examples[place].score = result->given_scores || result->scores ? score_of(result, i) : NAN;
   memcpy(examples[place].text, result->text.bytes, bytes);
 }
 

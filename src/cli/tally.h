@@ -58,6 +58,9 @@ typedef struct cli_tally {
   uint64_t *pairs;                   /* [M × M] rows with both, at the smaller label's row */
   uint64_t *bins;                    /* [M × CLI_SCORE_BINS] rows by score, of all rows */
   uint64_t *given_bins;              /* the same of rows that were given the label */
+  float *lowest_given;               /* [M] scores of rows that were given the label; infinity without */
+  float *highest_left;               /* [M] of rows that were not; minus infinity without */
+  bool *is_given;                    /* [M] of the row; false between rows */
   uint64_t *n_texts;                 /* [M] rows with the label and a text */
   cli_example *examples;             /* [M × CLI_EXAMPLES] drawn from these, all as likely */
   char *texts;
@@ -72,6 +75,10 @@ void cli_tally_free(cli_tally *tally);
 MIEN_MUST_USE mien_status cli_tally_add(cli_tally *tally, const cli_result *result, mien_error *error);
 
 static inline uint64_t cli_tally_labelled(const cli_tally *tally) { return tally->n_rows - tally->n_bad; }
+
+/* Whether labels were given to rows by other thresholds than this of a label, or by more than thresholds; a score that
+ * was rounded is no other. Of a label that rows have no scores of it is false. */
+bool cli_tally_contradicts(const cli_tally *tally, size_t label, float threshold);
 
 /* Rows with both. */
 uint64_t cli_tally_pair(const cli_tally *tally, size_t a, size_t b);

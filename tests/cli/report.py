@@ -335,6 +335,42 @@ class Report(fixtures.InFolder):
         self.do("label", *MODEL, "--top-k", "2", "rows.npy", "-q", "--part-rows", "10", "-o", "top.jsonl")
         self.assertIn("--top-k", self.numbers("top.jsonl", "--metrics", "metrics.json")["uncorrected"])
 
+    def test_all_scores_tell_how_labels_were_given(self):
+        rows = [fixtures.ROWS[self.random.randrange(4)] for _ in range(40)]
+        self.write("in.npy", fixtures.matrix(rows))
+        self.write_metrics(tp=800, fp=500, fn=200, rows=11000)
+        for ending in ("jsonl", "csv"):
+            for rule in ([], ["--threshold", "0.999"], ["--threshold", "0.01"], ["--top-k", "1"], ["--min-labels", "1"]):
+                with self.subTest(ending=ending, rule=rule):
+                    self.do("label", *MODEL, *rule, "in.npy", "-q", "--scores", "all", "-o", f"given.{ending}")
+                    found = self.numbers(f"given.{ending}", *MODEL, "--metrics", "metrics.json")
+                    self.assertEqual("--top-k" in (found["uncorrected"] or ""), bool(rule))
+                    self.assertFalse(any("--top-k" in what for what in found["assumed"]))
+
+    def test_figures_at_other_thresholds_than_labels_were_given_by(self):
+        self.write_given(100, 1000, score=0.6)
+        for threshold, is_other in ((0.7, True), (0.6, False), (0.5, False)):
+            self.write_metrics(tp=800, fp=500, fn=200, rows=11000, thresholds={"joy": threshold})
+            found = self.numbers("given.jsonl", "--metrics", "metrics.json")
+            self.assertEqual("other thresholds" in (found["uncorrected"] or ""), is_other)
+
+    def test_what_results_do_not_tell_is_assumed_and_said(self):
+        self.write_metrics(tp=800, fp=500, fn=200, rows=11000)
+        options = [*MODEL, "--metrics", "metrics.json"]
+        for ending in ("jsonl", "csv", "bits", "npy"):
+            with self.subTest(ending=ending):
+                self.do("label", *MODEL, "rows.npy", "-q", "-o", f"one.{ending}")
+                self.do("label", *MODEL, "rows.npy", "-q", "--part-rows", "3", "-o", f"parts.{ending}")
+                told = [any("--top-k" in what for what in self.numbers(f"{name}.{ending}", *options)["assumed"])
+                        for name in ("one", "parts")]
+                self.assertEqual(told, [ending != "npy", False])  # of scores the report gives the labels
+        self.assertIn("it is assumed, that labels were given by the thresholds", self.page("one.csv", *options))
+        self.assertNotIn("it is assumed", self.page("parts.csv", *options))
+        self.assertEqual(self.numbers("one.csv", *MODEL)["assumed"], [])  # nothing is corrected
+        # Figures without thresholds and no model: nothing to compare scores with.
+        self.write_given(100, 1000)
+        self.assertIn("it is assumed", self.page("given.jsonl", "--metrics", "metrics.json"))
+
     def test_figures_that_are_none_are_refused(self):
         self.write_given(1, 2)
         for text in ("", "[]", "{}", '{"rows":10,"per_label":{}}', '{"rows":10,"per_label":{"joy":{}}}',
