@@ -154,6 +154,8 @@ static mien_status take_row(void *user, const cli_result *result, mien_error *er
 static const char *why_uncorrected(const reporting *r) {
   if (r->results.has_other_labels)
     return "the labels are not those of " CLI_DEFAULT_MODEL "; --model names the model, --metrics figures of it";
+  if (r->results.has_split)
+    return "long texts were labelled by their spans (--long split), and figures are of texts that were not";
   if (!r->metrics && !r->beside[0]) return "how the model does on labelled rows is not known; --metrics says it";
   return NULL;
 }
@@ -188,7 +190,7 @@ static mien_status read_measured(reporting *r, mien_error *error) {
   if (!r->report.uncorrected) status = cli_measured_read(path, &r->results.labels, &r->measured, error);
   if (status != MIEN_OK) return status;
   check_rule(r, &tells_rule);
-  if (r->report.has_other_rule) {
+  if (r->report.has_other_rule && !r->results.has_split) {
     r->report.uncorrected =
         "some labels were not given by the thresholds that are known, but by --top-k, --min-labels, "
         "other thresholds or another model";
@@ -198,6 +200,7 @@ static mien_status read_measured(reporting *r, mien_error *error) {
   assume(r, r->is_default && !r->metrics, "these are results of " CLI_DEFAULT_MODEL);
   assume(r, !tells_rule,
          "labels were given by the thresholds that the figures are of, without --top-k or --min-labels");
+  assume(r, !r->results.tells_truncated, "no text was labelled by its spans (--long split)");
   return MIEN_OK;
 }
 

@@ -202,6 +202,9 @@ static mien_status know_header(cli_results *results, const cli_parts_folder *fol
   if (json_integer_value(json_object_get(settings, "top_k")) != 0 ||
       json_integer_value(json_object_get(settings, "min_labels")) != 0)
     results->has_other_rule = true;
+  /* Rows as JSON tell which texts were split. */
+  const char *how = json_string_value(json_object_get(settings, "long"));
+  results->has_split |= how && strcmp(how, "split") == 0 && folder->format != MIEN_OUTPUT_JSONL;
   mien_free(labels);
   mien_free(thresholds);
   return status;

@@ -44,8 +44,9 @@ typedef struct cli_results {
   uint64_t n_untold;     /* labelled rows of which neither a manifest nor all scores tell how labels were given */
   json_t *numbers;       /* of labels, by name */
   uint64_t n_rows;       /* taken */
-  bool tells_truncated;  /* all results say which texts were cut */
+  bool tells_truncated;  /* all results say which texts were cut, and whether some were split */
   bool has_text, has_by; /* some row has the field */
+  bool has_split;        /* texts were labelled by their spans (--long split), or manifests say that they may be */
   uint64_t n_truncated;  /* as manifests say it; rows' own are beside */
 } cli_results;
 

@@ -52,7 +52,7 @@ static mien_status give(texts *t, cli_result *result, mien_span name) {
 /* ---- jsonl ------------------------------------------------------------------------------------------------------- */
 
 /* What a report reads of a line, by these names. */
-enum { LABELS, SCORES, ALL_SCORES, ERROR, TRUNCATED, BY, N_FIELDS };
+enum { LABELS, SCORES, ALL_SCORES, ERROR, TRUNCATED, SPANS, BY, N_FIELDS };
 
 static json_t *parse(mien_span value) {
   return json_loadb(value.bytes, value.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
@@ -129,6 +129,7 @@ static mien_status take_line(texts *t, mien_span text, const mien_field *fields)
   cli_result result = {.given = t->given, .text = text};
   result.is_bad = fields[ERROR].value.span.bytes[0] == '"';
   result.is_truncated = is_word(fields[TRUNCATED].value.span, "true");
+  t->results->has_split |= !is_word(fields[SPANS].value.span, "null");
   if (t->results->by) result.by = show_value(t, fields[BY].value.span);
   mien_status status = result.is_bad ? MIEN_OK : read_labels(t, fields, &result);
   if (status == MIEN_OK) status = cli_results_take(t->results, &result, t->error);
@@ -140,7 +141,7 @@ static mien_status take_line(texts *t, mien_span text, const mien_field *fields)
 /* By the reader of inputs: what was kept of them may hold numbers that no double is. */
 static mien_status read_line(texts *t, mien_span line) {
   const cli_results *results = t->results;
-  const char *const names[] = {"labels", "scores", "all_scores", "error", "truncated", results->by};
+  const char *const names[] = {"labels", "scores", "all_scores", "error", "truncated", "spans", results->by};
   const mien_text_options options = {
       .text_field = results->text_field, .keep = names, .n_keep = results->by ? N_FIELDS : BY};
   mien_chunk *chunk = &t->chunk;

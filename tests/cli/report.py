@@ -354,6 +354,28 @@ class Report(fixtures.InFolder):
             found = self.numbers("given.jsonl", "--metrics", "metrics.json")
             self.assertEqual("other thresholds" in (found["uncorrected"] or ""), is_other)
 
+    def test_texts_that_were_labelled_by_their_spans_are_not_corrected(self):
+        self.write("short.txt", "joy\n" * 20)
+        self.write("long.txt", "joy\n" * 20 + "i am so happy. " * 40)
+        model = ["--head", "texthead/model.onnx", "--labels", "texthead/labels.txt"]
+        names = fixtures.FILES["texthead/labels.txt"].decode().split()
+        self.write_metrics(tp=800, fp=500, fn=200, rows=11000, labels=names)
+        for name, options, ending, is_split in (("short", ["--long", "split"], "jsonl", False),
+                                                ("long", ["--long", "split"], "jsonl", True),
+                                                ("long", ["--long", "split", "--part-rows", "5"], "jsonl", True),
+                                                ("long", ["--long", "split", "--part-rows", "5"], "csv", True),
+                                                ("long", ["--part-rows", "5"], "csv", False)):
+            with self.subTest(name=name, options=options, ending=ending):
+                output = f"{name}{len(options)}.{ending}"
+                self.do("label", "--encoder", "encoder", *model, f"{name}.txt", "-q", *options, "-o", output)
+                found = self.numbers(output, *model, "--metrics", "metrics.json")
+                self.assertEqual("by their spans" in (found["uncorrected"] or ""), is_split)
+                self.assertEqual(any(label["corrected"] for label in found["labels"]), not is_split)
+                page = self.page(output, *model, "--metrics", "metrics.json")
+                self.assertEqual("<strong>not corrected</strong>: long texts" in page, is_split)
+        self.do("label", "--encoder", "encoder", *model, "long.txt", "-q", "--long", "split", "-o", "one.csv")
+        self.assertIn("no text was labelled by its spans", self.page("one.csv", *model, "--metrics", "metrics.json"))
+
     def test_what_results_do_not_tell_is_assumed_and_said(self):
         self.write_metrics(tp=800, fp=500, fn=200, rows=11000)
         options = [*MODEL, "--metrics", "metrics.json"]
