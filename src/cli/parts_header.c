@@ -45,12 +45,15 @@ static json_t *list_inputs(cli_json *to, const mien_inputs *inputs, const cli_su
 
 /* ---- The model --------------------------------------------------------------------------------------------------- */
 
-/* The numbers that label, wherever they were read from. */
-static mien_status hash_head(const mien_head *head, char text[CLI_HASH_CHARS], mien_error *error) {
+mien_status cli_parts_hash_head(const mien_model *model, char text[CLI_HASH_CHARS], mien_error *error) {
+  const mien_head_plan *head = model->plan;
   cli_hash *hash = cli_hash_create();
   if (!hash) return mien_fail_memory(error, "head", sizeof *head);
-  for (size_t i = 0; i < head->n_labels; i++) cli_hash_add(hash, head->labels[i], strlen(head->labels[i]));
-  cli_hash_add(hash, head->weights, head->n_labels * head->dim * sizeof *head->weights);
+  for (size_t i = 0; i < head->n_labels; i++) {
+    const char *label = mien_model_label_name(model, i);
+    cli_hash_add(hash, label, strlen(label));
+    cli_hash_add(hash, head->weights + i * head->padded_dim, head->dim * sizeof *head->weights);
+  }
   cli_hash_add(hash, head->bias, head->n_labels * sizeof *head->bias);
   cli_hash_show(hash, text);
   cli_hash_destroy(hash);
@@ -74,7 +77,7 @@ static mien_status add_model(cli_json *to, json_t *header, cli_run *run, const m
   if (!path) path = cli_model_path(&run->model); /* a pack has both */
   const bool has_head = run->rows.content == MIEN_ROWS_LABELS;
   if (has_texts) status = hash_encoder(path, encoder, error);
-  if (status == MIEN_OK && has_head) status = hash_head(model->head, head, error);
+  if (status == MIEN_OK && has_head) status = cli_parts_hash_head(model, head, error);
   json_t *hashes = json_object(), *thresholds = json_object();
   cli_json_set(to, hashes, "encoder", text_or_null(has_texts ? encoder : NULL));
   cli_json_set(to, hashes, "head", text_or_null(has_head ? head : NULL));

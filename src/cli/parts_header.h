@@ -14,6 +14,9 @@ MIEN_MUST_USE mien_status cli_parts_header(cli_run *run, mien_model *model, cons
                                            const cli_survey *survey, const mien_row_range *range, const char *ending,
                                            char **header, mien_error *error);
 
+/* What headers have of a model's head: a hash of the numbers that label, wherever they were read from. */
+MIEN_MUST_USE mien_status cli_parts_hash_head(const mien_model *model, char text[CLI_HASH_CHARS], mien_error *error);
+
 /* Tells on stderr, a line each, how the run of a manifest differs from the one that is asked for. */
 void cli_parts_show_differences(const char *path, const char *expected, const char *found);
 

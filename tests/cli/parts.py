@@ -384,6 +384,11 @@ class Parts(fixtures.InFolder):
         if "avx2" in self.run_mien("inspect", "--cpu").stdout.decode():
             stderr = self.do(*run, "--part-rows", "50", "--resume", code=3, env={**os.environ, "MIEN_ISA": "portable"})
             self.assertIn('found "portable"', stderr)
+        head = self.bytes_of("texthead/model.onnx")
+        nearly = [[*fixtures.TEXT_WEIGHTS[0][:-1], fixtures.TEXT_WEIGHTS[0][-1] + 0.125], *fixtures.TEXT_WEIGHTS[1:]]
+        self.write("texthead/model.onnx", fixtures.fused_head(nearly, fixtures.TEXT_BIAS))
+        self.assertIn("model.head: expected", self.do(*run, "--part-rows", "50", "--resume", code=3))
+        self.write("texthead/model.onnx", head)
         self.write("encoder/vocab.txt", self.bytes_of("encoder/vocab.txt").replace(b"happy", b"cheery"))
         self.assertIn("model.encoder: expected", self.do(*run, "--part-rows", "50", "--resume", code=3))
         self.assert_same_files(self.files_of("out.jsonl"), before)
