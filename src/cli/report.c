@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/memory.h"
+#include "cli/parts_header.h"
 #include "corpus/output.h"
 
 static const char command[] = "report";
@@ -119,6 +120,7 @@ static mien_status know_model(reporting *r, const mien_model *model, mien_error 
     thresholds[i] = mien_model_threshold(model, i);
   }
   const char *path = cli_model_path(&r->model);
+  if (status == MIEN_OK) status = cli_parts_hash_head(model, r->results.head, error);
   if (status == MIEN_OK)
     status = r->is_default ? cli_results_assume(&r->results, path, labels, n, thresholds, error)
                            : cli_results_know(&r->results, path, labels, n, thresholds, error);
@@ -154,6 +156,9 @@ static mien_status take_row(void *user, const cli_result *result, mien_error *er
 static const char *why_uncorrected(const reporting *r) {
   if (r->results.has_other_labels)
     return "the labels are not those of " CLI_DEFAULT_MODEL "; --model names the model, --metrics figures of it";
+  if (r->results.has_other_model)
+    return r->is_default ? "their manifest says that the model is not " CLI_DEFAULT_MODEL "; --model names it"
+                         : "their manifest says that another model than the one that is named gave the labels";
   if (r->results.has_split)
     return "long texts were labelled by their spans (--long split), and figures are of texts that were not";
   if (!r->metrics && !r->beside[0]) return "how the model does on labelled rows is not known; --metrics says it";
@@ -197,7 +202,8 @@ static mien_status read_measured(reporting *r, mien_error *error) {
     cli_measured_free(&r->measured);
   }
   if (!r->measured.path) return MIEN_OK;
-  assume(r, r->is_default && !r->metrics, "these are results of " CLI_DEFAULT_MODEL);
+  assume(r, r->is_default && !r->metrics && r->results.n_of_head < r->results.n_rows,
+         "these are results of " CLI_DEFAULT_MODEL);
   assume(r, !tells_rule,
          "labels were given by the thresholds that the figures are of, without --top-k or --min-labels");
   assume(r, !r->results.tells_truncated, "no text was labelled by its spans (--long split)");

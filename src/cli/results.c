@@ -204,6 +204,8 @@ static mien_status know_header(cli_results *results, const cli_parts_folder *fol
     results->has_other_rule = true;
   /* Rows as JSON tell which texts were split. */
   const char *how = json_string_value(json_object_get(settings, "long"));
+  const char *head = json_string_value(json_object_get(json_object_get(folder->header, "model"), "head"));
+  results->has_other_model |= head && results->head[0] && strcmp(head, results->head) != 0;
   results->has_split |= how && strcmp(how, "split") == 0 && folder->format != MIEN_OUTPUT_JSONL;
   mien_free(labels);
   mien_free(thresholds);
@@ -221,6 +223,7 @@ static mien_status read_folder(cli_results *results, const char *path, mien_erro
   const bool counts = folder.format != MIEN_OUTPUT_JSONL;
   if (status == MIEN_OK && counts) results->n_truncated += folder.sum.n_truncated;
   results->tells_rule = true;
+  if (results->head[0]) results->n_of_head += folder.sum.n_rows;
   if (status == MIEN_OK) status = cli_parts_folder_each(&folder, read_part, &(reading){results, &folder}, error);
   results->tells_rule = false;
   if (counts) results->tells_truncated = told;

@@ -34,20 +34,23 @@ typedef struct cli_results {
   cli_take_result take;
   void *user;
 
-  mien_label_set labels; /* those of the model or the first results that say; else those that were met, in order */
-  bool has_labels;       /* they are all: others are none */
-  bool is_assumed;       /* labels and thresholds are a guess, given up for what results say */
-  float *thresholds;     /* [L], or NULL: not known */
-  bool has_other_labels; /* than were assumed */
-  bool has_other_rule;   /* manifests say that labels were not given by thresholds alone: --top-k, --min-labels */
-  bool tells_rule;       /* what is read now is of a folder whose manifest says it */
-  uint64_t n_untold;     /* labelled rows of which neither a manifest nor all scores tell how labels were given */
-  json_t *numbers;       /* of labels, by name */
-  uint64_t n_rows;       /* taken */
-  bool tells_truncated;  /* all results say which texts were cut, and whether some were split */
-  bool has_text, has_by; /* some row has the field */
-  bool has_split;        /* texts were labelled by their spans (--long split), or manifests say that they may be */
-  uint64_t n_truncated;  /* as manifests say it; rows' own are beside */
+  mien_label_set labels;     /* those of the model or the first results that say; else those that were met, in order */
+  bool has_labels;           /* they are all: others are none */
+  bool is_assumed;           /* labels and thresholds are a guess, given up for what results say */
+  float *thresholds;         /* [L], or NULL: not known */
+  bool has_other_labels;     /* than were assumed */
+  char head[CLI_HASH_CHARS]; /* of the model that is named or assumed, as manifests have it; empty: not known */
+  bool has_other_model;      /* manifests say so */
+  uint64_t n_of_head;        /* rows that are of this head, as manifests say it */
+  bool has_other_rule;       /* manifests say that labels were not given by thresholds alone: --top-k, --min-labels */
+  bool tells_rule;           /* what is read now is of a folder whose manifest says it */
+  uint64_t n_untold;         /* labelled rows of which neither a manifest nor all scores tell how labels were given */
+  json_t *numbers;           /* of labels, by name */
+  uint64_t n_rows;           /* taken */
+  bool tells_truncated;      /* all results say which texts were cut, and whether some were split */
+  bool has_text, has_by;     /* some row has the field */
+  bool has_split;            /* texts were labelled by their spans (--long split), or manifests say that they may be */
+  uint64_t n_truncated;      /* as manifests say it; rows' own are beside */
 } cli_results;
 
 /* Makes ready what `results`, with its first members set, is to hold. Freed by the caller, after a failure too. */

@@ -376,6 +376,23 @@ class Report(fixtures.InFolder):
         self.do("label", "--encoder", "encoder", *model, "long.txt", "-q", "--long", "split", "-o", "one.csv")
         self.assertIn("no text was labelled by its spans", self.page("one.csv", *model, "--metrics", "metrics.json"))
 
+    def test_manifests_say_which_model_gave_the_labels(self):
+        self.write("some.txt", "I am so happy\n")
+        for model in ("goemotions-small", "goemotions-tiny"):
+            self.do("label", "--model", model, "some.txt", "-q", "--part-rows", "5", "-o", f"{model}.jsonl")
+            self.do("label", "--model", model, "some.txt", "-q", "-o", f"{model}-alone.jsonl")
+        small, tiny = self.numbers("goemotions-small.jsonl"), self.numbers("goemotions-tiny.jsonl")
+        self.assertEqual((small["uncorrected"], small["assumed"]), (None, []))
+        self.assertIn("the model is not goemotions-small; --model names it", tiny["uncorrected"])
+        self.assertEqual((tiny["measured"], [label["corrected"] for label in tiny["labels"]]), (None, [None] * 28))
+        found = self.numbers("goemotions-tiny.jsonl", "--model", "goemotions-tiny")
+        self.assertEqual((found["uncorrected"], found["assumed"]), (None, []))
+        self.assertIn("another model than the one that is named",
+                      self.numbers("goemotions-small.jsonl", "--model", "goemotions-tiny", "--thresholds",
+                                   thresholds_of(self, small))["uncorrected"])
+        for results in (["goemotions-small-alone.jsonl"], ["goemotions-small.jsonl", "goemotions-small-alone.jsonl"]):
+            self.assertIn("these are results of goemotions-small", self.numbers(*results)["assumed"])
+
     def test_what_results_do_not_tell_is_assumed_and_said(self):
         self.write_metrics(tp=800, fp=500, fn=200, rows=11000)
         options = [*MODEL, "--metrics", "metrics.json"]
@@ -462,6 +479,12 @@ class Report(fixtures.InFolder):
             self.assertEqual(process.returncode, 0)
             kilobytes.append(usage.ru_maxrss)
         self.assertLess(kilobytes[1], kilobytes[0] + 4096, kilobytes)
+
+
+def thresholds_of(test, report):
+    """A file of the thresholds that a report names."""
+    test.write("own.json", json.dumps({label["label"]: label["threshold"] for label in report["labels"]}))
+    return "own.json"
 
 
 def open_all(test, *names):
