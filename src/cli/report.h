@@ -4,7 +4,7 @@
 #define MIEN_CLI_REPORT_H
 
 #include "cli/measured.h"
-#include "cli/tally.h"
+#include "cli/report_tally.h"
 #include "corpus/buffer.h"
 
 #define CLI_REPORT_CONFIDENCE 0.95

@@ -91,17 +91,17 @@ static void end_chart(cli_markup *to, const char *first, const char *last) {
 void cli_chart_scores(cli_markup *to, const uint64_t *bins, const float *threshold) {
   char count[CLI_SHOWN_CHARS];
   uint64_t most = 1;
-  for (size_t i = 0; i < CLI_SCORE_BINS; i++) most = bins[i] > most ? bins[i] : most;
+  for (size_t i = 0; i < MIEN_SCORE_BINS; i++) most = bins[i] > most ? bins[i] : most;
   start_chart(to, "Rows by score from 0 to 1");
-  const double width = (double)CHART_WIDTH / CLI_SCORE_BINS;
-  for (size_t i = 0; i < CLI_SCORE_BINS; i++) {
+  const double width = (double)CHART_WIDTH / MIEN_SCORE_BINS;
+  for (size_t i = 0; i < MIEN_SCORE_BINS; i++) {
     if (!bins[i]) continue;
     const double height = (CHART_BASE - 4) * log1p((double)bins[i]) / log1p((double)most);
     cli_markup_put(to,
                    "<rect class=\"raw\" x=\"%.1f\" y=\"%.2f\" width=\"%.1f\" height=\"%.2f\"><title>%.2f to %.2f: %s "
                    "rows</title></rect>",
-                   (double)i * width + 0.5, CHART_BASE - height, width - 1, height, (double)i / CLI_SCORE_BINS,
-                   (double)(i + 1) / CLI_SCORE_BINS, cli_show_count(bins[i], count));
+                   (double)i * width + 0.5, CHART_BASE - height, width - 1, height, (double)i / MIEN_SCORE_BINS,
+                   (double)(i + 1) / MIEN_SCORE_BINS, cli_show_count(bins[i], count));
   }
   if (threshold)
     cli_markup_put(to, "<line class=\"threshold\" x1=\"%.2f\" x2=\"%.2f\" y1=\"0\" y2=\"%d\"/>",

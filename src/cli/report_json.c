@@ -31,13 +31,13 @@ static json_t *show_measured(cli_json *to, const cli_measured *measured) {
 
 static json_t *list_bins(cli_json *to, const uint64_t *bins) {
   json_t *list = json_array();
-  for (size_t i = 0; i < CLI_SCORE_BINS; i++) cli_json_append(to, list, show_count(bins[i]));
+  for (size_t i = 0; i < MIEN_SCORE_BINS; i++) cli_json_append(to, list, show_count(bins[i]));
   return list;
 }
 
 static json_t *show_label(cli_json *to, const cli_findings *report, const cli_report_label *label) {
   const cli_tally *tally = report->tally;
-  const size_t bins = label->label * CLI_SCORE_BINS;
+  const size_t bins = label->label * MIEN_SCORE_BINS;
   const bool is_corrected = label->correction == CLI_CORRECTED;
   const float *thresholds = report->results->thresholds;
   json_t *object = json_object(), *prevalence = is_corrected ? json_object() : json_null();

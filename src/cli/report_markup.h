@@ -42,7 +42,7 @@ void cli_chart_bar(cli_markup *to, const cli_report_label *label, double share, 
 /* How often the labels of columns [n] are on the rows of others. */
 void cli_chart_pairs(cli_markup *to, const cli_findings *report, size_t n);
 
-/* Rows by score [CLI_SCORE_BINS]; threshold: NULL where it is not known. */
+/* Rows by score [MIEN_SCORE_BINS]; threshold: NULL where it is not known. */
 void cli_chart_scores(cli_markup *to, const uint64_t *bins, const float *threshold);
 
 /* A label's share of the rows over time, or with NULL the rows. */

@@ -222,7 +222,7 @@ static void put_scores(cli_markup *to, const cli_findings *report) {
                  report->n_labels > SHOWN_CHARTS ? " Labels with the most rows." : "");
   for (size_t i = 0; i < least(report->n_labels, SHOWN_CHARTS); i++) {
     const cli_report_label *label = &report->labels[i];
-    const uint64_t *bins = (are_all ? tally->bins : tally->given_bins) + label->label * CLI_SCORE_BINS;
+    const uint64_t *bins = (are_all ? tally->bins : tally->given_bins) + label->label * MIEN_SCORE_BINS;
     cli_markup_put(to, "<figure><figcaption>");
     cli_markup_name(to, label->name);
     cli_markup_put(to, " <span>%s given</span></figcaption>", cli_show_count(label->rows, shown));

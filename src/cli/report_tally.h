@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a report tells of results, counted row by row in memory that does not grow with the rows. */
-#ifndef MIEN_CLI_TALLY_H
-#define MIEN_CLI_TALLY_H
+#ifndef MIEN_CLI_REPORT_TALLY_H
+#define MIEN_CLI_REPORT_TALLY_H
 
 #include "cli/results.h"
+#include "corpus/tally.h"
 #include "train/random.h"
 
 enum {
-  CLI_SCORE_BINS = 20, /* of equal width */
-  CLI_EXAMPLES = 4,    /* texts of a label */
+  CLI_EXAMPLES = 4, /* texts of a label */
   CLI_EXAMPLE_BYTES = 1024,
   CLI_MOST_GROUPS = 1000, /* values of a field that are told apart: those that are met first */
   CLI_VALUE_BYTES = 200,  /* of a value; longer ones are one where these are equal */
@@ -56,7 +56,7 @@ typedef struct cli_tally {
   uint64_t n_scored, n_given_scored; /* rows with all scores; with those of the labels that they were given */
   uint64_t *counts;                  /* [M] rows with the label; M is CLI_MOST_RESULT_LABELS */
   uint64_t *pairs;                   /* [M × M] rows with both, at the smaller label's row */
-  uint64_t *bins;                    /* [M × CLI_SCORE_BINS] rows by score, of all rows */
+  uint64_t *bins;                    /* [M × MIEN_SCORE_BINS] rows by score, of all rows */
   uint64_t *given_bins;              /* the same of rows that were given the label */
   float *lowest_given;               /* [M] scores of rows that were given the label; infinity without */
   float *highest_left;               /* [M] of rows that were not; minus infinity without */

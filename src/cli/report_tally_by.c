@@ -7,11 +7,17 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "cli/tally.h"
+#include "cli/report_tally.h"
 
 enum { M = CLI_MOST_RESULT_LABELS };
 
 #define DAY_SECONDS INT64_C(86400)
+
+/* Of the dates that are read: those of which a few have a meaning in data. */
+enum { FIRST_YEAR = 1000, LAST_YEAR = 2999 };
+
+/* Bins of years, the widest, have all their room: with time zones it is a year more at either end. */
+_Static_assert(LAST_YEAR - FIRST_YEAR + 3 < CLI_MOST_BINS, "bins that can not become wider would not become fewer");
 
 /* ---- Time -------------------------------------------------------------------------------------------------------- */
 
@@ -117,13 +123,13 @@ static bool take_time_of_day(const char **at, const char *end, int64_t *seconds)
   return true;
 }
 
-/* YYYY-MM-DD, and perhaps a time of day. Years are those of which a few have a meaning in data. */
+/* YYYY-MM-DD, and perhaps a time of day. */
 static bool parse_date(const char *at, const char *end, int64_t *seconds) {
   int64_t year, month, day, of_day = 0;
   if (!take_digits(&at, end, 4, &year) || !take(&at, end, '-') || !take_digits(&at, end, 2, &month) ||
       !take(&at, end, '-') || !take_digits(&at, end, 2, &day))
     return false;
-  if (year < 1000 || year > 2999 || month < 1 || month > 12 || day < 1) return false;
+  if (year < FIRST_YEAR || year > LAST_YEAR || month < 1 || month > 12 || day < 1) return false;
   const int64_t days = days_of(year, month, day);
   int64_t same_year, same_month, same_day;
   date_of(days, &same_year, &same_month, &same_day);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Counting results: labels, pairs of them, scores, and texts drawn for examples. */
-#include "cli/tally.h"
+#include "cli/report_tally.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,8 +13,8 @@ mien_status cli_tally_create(cli_tally *tally, bool has_by, mien_error *error) {
   *tally = (cli_tally){.random = mien_random_start(0, 0)};
   tally->counts = mien_alloc(M, sizeof(uint64_t));
   tally->pairs = mien_alloc((size_t)M * M, sizeof(uint64_t));
-  tally->bins = mien_alloc((size_t)M * CLI_SCORE_BINS, sizeof(uint64_t));
-  tally->given_bins = mien_alloc((size_t)M * CLI_SCORE_BINS, sizeof(uint64_t));
+  tally->bins = mien_alloc((size_t)M * MIEN_SCORE_BINS, sizeof(uint64_t));
+  tally->given_bins = mien_alloc((size_t)M * MIEN_SCORE_BINS, sizeof(uint64_t));
   tally->lowest_given = mien_alloc(M, sizeof(float));
   tally->highest_left = mien_alloc(M, sizeof(float));
   tally->is_given = mien_alloc(M, sizeof(bool));
@@ -54,9 +54,10 @@ uint64_t cli_tally_pair(const cli_tally *tally, size_t a, size_t b) {
   return a < b ? tally->pairs[a * M + b] : tally->pairs[b * M + a];
 }
 
-static size_t bin_of(float score) {
-  const size_t bin = (size_t)(score * CLI_SCORE_BINS);
-  return bin < CLI_SCORE_BINS ? bin : CLI_SCORE_BINS - 1;
+/* `bins` [n × MIEN_SCORE_BINS], of a good row's scores [n]. */
+static void count_bins(uint64_t *bins, const float *scores, size_t n) {
+  const mien_row_status good = MIEN_ROW_OK;
+  mien_tally_scores(&(mien_tally){.n_labels = n, .bins = bins}, scores, &good, 1);
 }
 
 static float score_of(const cli_result *result, size_t i) {
@@ -69,7 +70,7 @@ static void note_scores(cli_tally *tally, const cli_result *result) {
     *lowest = fminf(*lowest, score_of(result, i));
     tally->is_given[result->given[i]] = true;
   }
-  for (size_t l = 0; l < M && l < result->n_scores; l++)
+  for (size_t l = 0; l < result->n_scores; l++)
     if (!tally->is_given[l]) tally->highest_left[l] = fmaxf(tally->highest_left[l], result->scores[l]);
   for (size_t i = 0; i < result->n_given; i++) tally->is_given[result->given[i]] = false;
 }
@@ -82,13 +83,14 @@ bool cli_tally_contradicts(const cli_tally *tally, size_t label, float threshold
 static void count_scores(cli_tally *tally, const cli_result *result) {
   if (result->scores) {
     tally->n_scored++;
-    for (size_t l = 0; l < M && l < result->n_scores; l++)
-      tally->bins[l * CLI_SCORE_BINS + bin_of(result->scores[l])]++;
+    count_bins(tally->bins, result->scores, result->n_scores);
   }
   if (!result->given_scores && !result->scores) return;
   tally->n_given_scored++;
-  for (size_t i = 0; i < result->n_given; i++)
-    tally->given_bins[result->given[i] * CLI_SCORE_BINS + bin_of(score_of(result, i))]++;
+  for (size_t i = 0; i < result->n_given; i++) {
+    const float score = score_of(result, i);
+    count_bins(tally->given_bins + (size_t)result->given[i] * MIEN_SCORE_BINS, &score, 1);
+  }
   note_scores(tally, result);
 }
 
