@@ -2,6 +2,9 @@
 /* Steps of building JSON values. */
 #include "cli/json_build.h"
 
+#include <string.h>
+
+#include "base/number.h"
 #include "corpus/buffer.h"
 
 void cli_json_set(cli_json *to, json_t *object, const char *key, json_t *value) {
@@ -20,4 +23,11 @@ json_t *cli_json_text(const char *bytes, size_t size) {
     value = json_loadb(quoted.bytes, quoted.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
   mien_buffer_free(&quoted);
   return value;
+}
+
+json_t *cli_json_text_or_null(const char *text) { return text ? cli_json_text(text, strlen(text)) : json_null(); }
+
+json_t *cli_json_float(float value) {
+  char text[MIEN_NUMBER_CHARS];
+  return json_loadb(text, mien_format_float(text, value), JSON_DECODE_ANY, NULL);
 }

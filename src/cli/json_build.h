@@ -18,4 +18,10 @@ void cli_json_append(cli_json *to, json_t *array, json_t *value);
 /* A string of any bytes: those that are no UTF-8 are U+FFFD. NULL without memory. */
 json_t *cli_json_text(const char *bytes, size_t size);
 
+/* The same of a text that ends in a NUL; of NULL null. */
+json_t *cli_json_text_or_null(const char *text);
+
+/* The shortest decimal that reads back to the float32: nine digits show it (JSON_REAL_PRECISION). */
+json_t *cli_json_float(float value);
+
 #endif

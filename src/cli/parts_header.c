@@ -14,16 +14,8 @@
 /* What the headers of one run's shards differ in. */
 static const char *const shard_fields[] = {"shard.index", "first_row", "end_row"};
 
-static json_t *text_or_null(const char *text) { return text ? cli_json_text(text, strlen(text)) : json_null(); }
-
 static json_t *count_or_null(uint64_t count) {
   return count == MIEN_ROWS_UNKNOWN ? json_null() : json_integer((json_int_t)count);
-}
-
-/* The shortest decimal that is the float32: nine digits show it. */
-static json_t *show_float(float value) {
-  char text[MIEN_NUMBER_CHARS];
-  return json_loadb(text, mien_format_float(text, value), JSON_DECODE_ANY, NULL);
 }
 
 /* ---- The inputs -------------------------------------------------------------------------------------------------- */
@@ -33,7 +25,7 @@ static json_t *list_inputs(cli_json *to, const mien_inputs *inputs, const cli_su
   for (size_t i = 0; i < inputs->count; i++) {
     const mien_input *input = &inputs->items[i];
     json_t *one = json_object();
-    cli_json_set(to, one, "path", text_or_null(input->path));
+    cli_json_set(to, one, "path", cli_json_text_or_null(input->path));
     cli_json_set(to, one, "format", json_string(mien_input_format_name(input->format)));
     cli_json_set(to, one, "bytes", survey ? json_integer((json_int_t)survey->files[i].stamp.bytes) : json_null());
     cli_json_set(to, one, "rows", survey ? json_integer((json_int_t)survey->n_rows[i]) : json_null());
@@ -79,11 +71,11 @@ static mien_status add_model(cli_json *to, json_t *header, cli_run *run, const m
   if (has_texts) status = hash_encoder(path, encoder, error);
   if (status == MIEN_OK && has_head) status = cli_parts_hash_head(model, head, error);
   json_t *hashes = json_object(), *thresholds = json_object();
-  cli_json_set(to, hashes, "encoder", text_or_null(has_texts ? encoder : NULL));
-  cli_json_set(to, hashes, "head", text_or_null(has_head ? head : NULL));
+  cli_json_set(to, hashes, "encoder", cli_json_text_or_null(has_texts ? encoder : NULL));
+  cli_json_set(to, hashes, "head", cli_json_text_or_null(has_head ? head : NULL));
   cli_json_set(to, header, "model", hashes);
   for (size_t i = 0; has_head && i < mien_model_label_count(model); i++)
-    cli_json_set(to, thresholds, mien_model_label_name(model, i), show_float(mien_model_threshold(model, i)));
+    cli_json_set(to, thresholds, mien_model_label_name(model, i), cli_json_float(mien_model_threshold(model, i)));
   cli_json_set(to, header, "thresholds", thresholds);
   return status;
 }
@@ -110,8 +102,8 @@ static mien_status add_machine(cli_json *to, json_t *settings, const cli_run *ru
                                mien_error *error) {
   const bool is_cpu = run->run.device == MIEN_DEVICE_CPU, makes_tokens = run->rows.content == MIEN_ROWS_TOKENS;
   const char *dtype = has_texts ? mien_model_dtype(model) : "f32";
-  cli_json_set(to, settings, "dtype", text_or_null(makes_tokens ? NULL : dtype));
-  cli_json_set(to, settings, "device", text_or_null(makes_tokens ? NULL : is_cpu ? "cpu" : "cuda"));
+  cli_json_set(to, settings, "dtype", cli_json_text_or_null(makes_tokens ? NULL : dtype));
+  cli_json_set(to, settings, "device", cli_json_text_or_null(makes_tokens ? NULL : is_cpu ? "cpu" : "cuda"));
   if (makes_tokens || (is_cpu && strcmp(dtype, "int8") == 0)) {
     cli_json_set(to, settings, "isa", json_null());
     return MIEN_OK;
@@ -133,7 +125,7 @@ static mien_status add_machine(cli_json *to, json_t *settings, const cli_run *ru
 static json_t *list_kept(cli_json *to, const cli_run *run) {
   if (run->texts.keep_all) return json_string("all");
   json_t *list = json_array();
-  for (size_t i = 0; i < run->rows.n_keep; i++) cli_json_append(to, list, text_or_null(run->rows.keep[i]));
+  for (size_t i = 0; i < run->rows.n_keep; i++) cli_json_append(to, list, cli_json_text_or_null(run->rows.keep[i]));
   return list;
 }
 
@@ -150,17 +142,23 @@ static mien_status add_settings(cli_json *to, json_t *header, const cli_run *run
   cli_json_set(to, settings, "scores", json_string(rows->all_scores ? "all" : "labels"));
   cli_json_set(to, settings, "top_k", json_integer((json_int_t)rows->top_k));
   cli_json_set(to, settings, "min_labels", json_integer(rows->min_one_label));
-  cli_json_set(to, settings, "text_field", text_or_null(texts->text_field));
-  cli_json_set(to, settings, "id_field", text_or_null(texts->id_field));
-  cli_json_set(to, settings, "text_column", text_or_null(texts->text_column));
-  cli_json_set(to, settings, "id_column", text_or_null(texts->id_column));
+  cli_json_set(to, settings, "text_field", cli_json_text_or_null(texts->text_field));
+  cli_json_set(to, settings, "id_field", cli_json_text_or_null(texts->id_field));
+  cli_json_set(to, settings, "text_column", cli_json_text_or_null(texts->text_column));
+  cli_json_set(to, settings, "id_column", cli_json_text_or_null(texts->id_column));
   cli_json_set(to, settings, "header", json_boolean(!texts->no_header));
   cli_json_set(to, settings, "keep", list_kept(to, run));
   cli_json_set(to, settings, "max_tokens", json_integer((json_int_t)max_tokens));
   const bool splits = rows->splits;
   cli_json_set(to, settings, "long", json_string(splits ? "split" : "truncate"));
-  cli_json_set(to, settings, "pool", text_or_null(!splits ? NULL : rows->pooling == MIEN_SPANS_MEAN ? "mean" : "max"));
-  cli_json_set(to, settings, "offsets", text_or_null(!splits ? NULL : rows->counts_characters ? "chars" : "bytes"));
+  cli_json_set(to, settings, "pool",
+               cli_json_text_or_null(!splits                            ? NULL
+                                     : rows->pooling == MIEN_SPANS_MEAN ? "mean"
+                                                                        : "max"));
+  cli_json_set(to, settings, "offsets",
+               cli_json_text_or_null(!splits                   ? NULL
+                                     : rows->counts_characters ? "chars"
+                                                               : "bytes"));
   mien_status status = add_machine(to, settings, run, model, has_texts, error);
   cli_json_set(to, header, "settings", settings);
   return status;

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/number.h"
 #include "cli/json_build.h"
 #include "cli/report_markup.h"
 
@@ -11,19 +10,11 @@ enum { DIGITS = 15 };
 
 static json_t *show_count(uint64_t count) { return json_integer((json_int_t)count); }
 
-static json_t *show_name(const char *name) { return cli_json_text(name, strlen(name)); }
-
-/* The shortest decimal that reads back to the float32. */
-static json_t *show_float(float value) {
-  char text[MIEN_NUMBER_CHARS];
-  return json_loadb(text, mien_format_float(text, value), JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
-}
-
 static json_t *show_measured(cli_json *to, const cli_measured *measured) {
   if (!measured->path) return json_null();
   json_t *object = json_object();
-  cli_json_set(to, object, "file", show_name(measured->path));
-  cli_json_set(to, object, "data", measured->split[0] ? show_name(measured->split) : json_null());
+  cli_json_set(to, object, "file", cli_json_text_or_null(measured->path));
+  cli_json_set(to, object, "data", cli_json_text_or_null(measured->split[0] ? measured->split : NULL));
   cli_json_set(to, object, "rows", show_count(measured->n_rows));
   cli_json_set(to, object, "tuned_on_this_data", json_boolean(measured->is_tuned_on_it));
   return object;
@@ -41,7 +32,7 @@ static json_t *show_label(cli_json *to, const cli_findings *report, const cli_re
   const bool is_corrected = label->correction == CLI_CORRECTED;
   const float *thresholds = report->results->thresholds;
   json_t *object = json_object(), *prevalence = is_corrected ? json_object() : json_null();
-  cli_json_set(to, object, "label", show_name(label->name));
+  cli_json_set(to, object, "label", cli_json_text_or_null(label->name));
   cli_json_set(to, object, "rows", show_count(label->rows));
   cli_json_set(to, object, "share", json_real(cli_share(label->rows, cli_tally_labelled(tally))));
   cli_json_set(to, object, "correction", json_string(cli_correction_name(label->correction)));
@@ -51,7 +42,7 @@ static json_t *show_label(cli_json *to, const cli_findings *report, const cli_re
     cli_json_set(to, prevalence, "high", json_real(label->prevalence.interval.high));
   }
   cli_json_set(to, object, "corrected", prevalence);
-  cli_json_set(to, object, "threshold", thresholds ? show_float(thresholds[label->label]) : json_null());
+  cli_json_set(to, object, "threshold", thresholds ? cli_json_float(thresholds[label->label]) : json_null());
   cli_json_set(to, object, "scores", tally->n_scored ? list_bins(to, tally->bins + bins) : json_null());
   cli_json_set(to, object, "given_scores",
                tally->n_given_scored ? list_bins(to, tally->given_bins + bins) : json_null());
@@ -63,8 +54,8 @@ static json_t *list_pairs(cli_json *to, const cli_findings *report) {
   for (size_t i = 0; i < report->n_pairs; i++) {
     const cli_report_pair *pair = &report->pairs[i];
     json_t *object = json_object(), *labels = json_array();
-    cli_json_append(to, labels, show_name(report->labels[pair->a].name));
-    cli_json_append(to, labels, show_name(report->labels[pair->b].name));
+    cli_json_append(to, labels, cli_json_text_or_null(report->labels[pair->a].name));
+    cli_json_append(to, labels, cli_json_text_or_null(report->labels[pair->b].name));
     cli_json_set(to, object, "labels", labels);
     cli_json_set(to, object, "rows", show_count(pair->rows));
     cli_json_set(to, object, "lift", json_real(pair->lift));
@@ -95,7 +86,7 @@ static json_t *show_by(cli_json *to, const cli_findings *report) {
   if (!report->by) return json_null();
   const cli_tally_by *by = report->tally->by;
   json_t *object = json_object(), *groups = json_array();
-  cli_json_set(to, object, "field", show_name(report->by));
+  cli_json_set(to, object, "field", cli_json_text_or_null(report->by));
   cli_json_set(to, object, "unit", report->is_time ? json_string(cli_time_unit_name(report->unit)) : json_null());
   const cli_group *list = report->is_time ? by->bins : by->groups;
   const size_t n = report->is_time ? by->n_bins : by->n_groups;
@@ -111,7 +102,7 @@ static json_t *show_report(cli_json *to, const cli_findings *report) {
   uint64_t truncated = 0;
   const cli_tally *tally = report->tally;
   json_t *object = json_object(), *paths = json_array(), *labels = json_array(), *assumed = json_array();
-  for (size_t i = 0; i < report->n_paths; i++) cli_json_append(to, paths, show_name(report->paths[i]));
+  for (size_t i = 0; i < report->n_paths; i++) cli_json_append(to, paths, cli_json_text_or_null(report->paths[i]));
   for (size_t i = 0; i < report->n_labels; i++) cli_json_append(to, labels, show_label(to, report, &report->labels[i]));
   cli_json_set(to, object, "results", paths);
   cli_json_set(to, object, "rows", show_count(tally->n_rows));

@@ -12,17 +12,13 @@
 
 static json_t *count(uint64_t number) { return json_integer((json_int_t)number); }
 
-static json_t *text(const char *bytes) { return cli_json_text(bytes, strlen(bytes)); }
-
-static json_t *text_or_null(const char *bytes) { return bytes ? text(bytes) : json_null(); }
-
 static double rate(uint64_t n, double seconds) { return seconds > 0 ? (double)n / seconds : 0; }
 
 static json_t *list_inputs(cli_json *built, const mien_inputs *inputs) {
   json_t *list = json_array();
   for (size_t i = 0; i < inputs->count; i++) {
     json_t *input = json_object();
-    cli_json_set(built, input, "path", text(inputs->items[i].path));
+    cli_json_set(built, input, "path", cli_json_text_or_null(inputs->items[i].path));
     cli_json_set(built, input, "format", json_string(mien_input_format_name(inputs->items[i].format)));
     cli_json_append(built, list, input);
   }
@@ -35,13 +31,13 @@ static void set_run(cli_json *built, json_t *stats, cli_run *run, const mien_inp
   const bool has_model = run->rows.content == MIEN_ROWS_LABELS;
   cli_json_set(built, stats, "mien_version", json_string(mien_version()));
   cli_json_set(built, stats, "command", json_string(run->command));
-  cli_json_set(built, stats, "model", text_or_null(has_model ? cli_model_path(&run->model) : NULL));
-  cli_json_set(built, stats, "encoder", text_or_null(cli_model_encoder_path(&run->model)));
+  cli_json_set(built, stats, "model", cli_json_text_or_null(has_model ? cli_model_path(&run->model) : NULL));
+  cli_json_set(built, stats, "encoder", cli_json_text_or_null(cli_model_encoder_path(&run->model)));
   cli_json_set(built, stats, "inputs", list_inputs(built, inputs));
-  cli_json_set(built, stats, "output", text_or_null(run->output));
+  cli_json_set(built, stats, "output", cli_json_text_or_null(run->output));
   cli_json_set(built, stats, "device", json_string(devices[run->run.device]));
-  cli_json_set(built, stats, "dtype", text_or_null(summary->dtype));
-  cli_json_set(built, stats, "isa", text_or_null(summary->isa[0] ? summary->isa : NULL));
+  cli_json_set(built, stats, "dtype", cli_json_text_or_null(summary->dtype));
+  cli_json_set(built, stats, "isa", cli_json_text_or_null(summary->isa[0] ? summary->isa : NULL));
   cli_json_set(built, stats, "threads", json_integer(summary->threads));
 }
 
@@ -76,7 +72,7 @@ static json_t *list_labels(cli_json *built, const mien_model *model, const mien_
     json_t *label = json_object(), *histogram = json_array();
     for (size_t bin = 0; bin < MIEN_SCORE_BINS; bin++)
       cli_json_append(built, histogram, count(tally->bins[i * MIEN_SCORE_BINS + bin]));
-    cli_json_set(built, label, "label", text(mien_model_label_name(model, i)));
+    cli_json_set(built, label, "label", cli_json_text_or_null(mien_model_label_name(model, i)));
     cli_json_set(built, label, "rows", count(tally->rows[i]));
     cli_json_set(built, label, "histogram", histogram);
     cli_json_append(built, list, label);
@@ -102,7 +98,7 @@ mien_status cli_stats_write(cli_run *run, const mien_model *model, const mien_ru
   json_t *stats = json_object();
   const char *word = outcome == MIEN_OK ? "done" : outcome == MIEN_CANCELLED ? "interrupted" : "failed";
   cli_json_set(&built, stats, "outcome", json_string(word));
-  cli_json_set(&built, stats, "error", outcome == MIEN_OK ? json_null() : text(failure->message));
+  cli_json_set(&built, stats, "error", outcome == MIEN_OK ? json_null() : cli_json_text_or_null(failure->message));
   set_run(&built, stats, run, run->rows.inputs, summary);
   set_counts(&built, stats, run, summary);
   set_times(&built, stats, run, summary);
