@@ -172,7 +172,8 @@ static const float *threshold_of(const reporting *r, size_t label) {
   return measured && measured->has_threshold ? &measured->threshold : NULL;
 }
 
-static void check_rule(reporting *r, bool *is_told) {
+/* Whether labels were given by other thresholds, or more than thresholds; *is_told: whether all results show it. */
+static bool has_other_rule(const reporting *r, bool *is_told) {
   bool is_other = r->results.has_other_rule;
   *is_told = r->results.n_untold == 0;
   for (size_t l = 0; l < r->results.labels.n; l++) {
@@ -180,7 +181,7 @@ static void check_rule(reporting *r, bool *is_told) {
     if (threshold) is_other |= cli_tally_contradicts(&r->tally, l, *threshold);
     *is_told &= threshold || (r->measured.path && !r->measured.labels[l].is_there);
   }
-  r->report.has_other_rule = is_other;
+  return is_other;
 }
 
 static void assume(reporting *r, bool is_so, const char *what) {
@@ -194,8 +195,9 @@ static mien_status read_measured(reporting *r, mien_error *error) {
   r->report.uncorrected = why_uncorrected(r);
   if (!r->report.uncorrected) status = cli_measured_read(path, &r->results.labels, &r->measured, error);
   if (status != MIEN_OK) return status;
-  check_rule(r, &tells_rule);
-  if (r->report.has_other_rule && !r->results.has_split) {
+  const bool is_other = has_other_rule(r, &tells_rule);
+  r->report.is_by_thresholds = tells_rule && !is_other;
+  if (is_other && !r->results.has_split) {
     r->report.uncorrected =
         "some labels were not given by the thresholds that are known, but by --top-k, --min-labels, "
         "other thresholds or another model";

@@ -47,7 +47,7 @@ typedef struct cli_findings {
   cli_tally *tally;
   const cli_measured *measured; /* path: NULL where nothing is corrected, for this reason: */
   const char *uncorrected;
-  bool has_other_rule;                     /* labels were not given by the thresholds that are known alone */
+  bool is_by_thresholds;                   /* that labels were given by thresholds alone is shown by the results */
   const char *assumed[CLI_REPORT_ASSUMED]; /* [n_assumed] what corrections rest on and results do not tell */
   size_t n_assumed;
   cli_report_label *labels; /* [n_labels] those with the most rows first */

@@ -350,7 +350,7 @@ static void put_examples(cli_markup *to, const cli_findings *report) {
 
 static void put_method(cli_markup *to, const cli_findings *report) {
   cli_markup_put(to, "<h2>How this was counted</h2>\n<p>Shares are of the rows that are not bad. %s</p>\n",
-                 report->has_other_rule ? "" : "A row is given every label whose score is above its threshold.");
+                 report->is_by_thresholds ? "A row is given every label whose score is above its threshold." : "");
   if (report->measured->path)
     cli_markup_put(
         to,

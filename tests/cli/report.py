@@ -406,6 +406,8 @@ class Report(fixtures.InFolder):
         self.assertIn("it is assumed, that labels were given by the thresholds", self.page("one.csv", *options))
         self.assertNotIn("it is assumed", self.page("parts.csv", *options))
         self.assertEqual(self.numbers("one.csv", *MODEL)["assumed"], [])  # nothing is corrected
+        for name, is_shown in (("one.csv", False), ("one.bits", False), ("one.npy", True), ("parts.csv", True)):
+            self.assertEqual("A row is given every label whose score is above" in self.page(name, *MODEL), is_shown)
         # Figures without thresholds and no model: nothing to compare scores with.
         self.write_given(100, 1000)
         self.assertIn("it is assumed", self.page("given.jsonl", "--metrics", "metrics.json"))
