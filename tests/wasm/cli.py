@@ -59,7 +59,7 @@ def run_behaviour():
     behaviour.MIEN = os.path.abspath(sys.argv[1])
     behaviour.START_SECONDS = 3
     behaviour.SECONDS = 300
-    behaviour.OWN_MEBIBYTES = 80
+    behaviour.OWN_MEBIBYTES = 96
     for name, why in TESTS.items():
         setattr(behaviour.Behaviour, name, unittest.skip(why)(getattr(behaviour.Behaviour, name)))
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(behaviour.Behaviour)
