@@ -177,7 +177,7 @@ fi
 step "fuzzing, a short run of each target"
 if command -v clang >/dev/null && echo 'int LLVMFuzzerTestOneInput(void){return 0;}' |
   clang -fsanitize=fuzzer -x c - -o /dev/null 2>/dev/null; then
-  tests/fuzz/run.sh 15
+  tests/fuzz/run.sh 12
 else
   skip fuzzing "clang with libFuzzer is not installed"
 fi

@@ -61,15 +61,14 @@ for name, most in MOST_BYTES.items():
             fail(name, f"threshold of {label}", thresholds[label], threshold)
 
     with tempfile.TemporaryDirectory() as work:
-        texts, out = os.path.join(work, "texts.jsonl"), os.path.join(work, "out.bits")
+        texts, out = os.path.join(work, "texts.jsonl"), os.path.join(work, "out.npy")
         with open(texts, "w", encoding="utf-8") as file:
             file.writelines(json.dumps({"text": row[0]}) + "\n" for row in rows)
-        for path in (out, scores := os.path.join(work, "out.npy")):
-            subprocess.run([MIEN, "label", "--quiet", "--model", pack, texts, "-o", path], check=True)
-        columns = json.loads(read(out + ".labels.json"))["labels"]
-        words, scores = read_npy(out, "I"), read_npy(scores, "f")
-    figures = {label: f1([word >> at & 1 for word in words], [label in labels for labels in truth])
-               for at, label in enumerate(columns)}
+        subprocess.run([MIEN, "label", "--quiet", "--model", pack, texts, "-o", out], check=True)
+        columns, scores = json.loads(read(out + ".labels.json"))["labels"], read_npy(out, "f")
+    limits = dict(zip(described["labels"], array.array("f", described["thresholds"])))
+    figures = {label: f1([score > limits[label] for score in scores[at::len(columns)]],
+                         [label in labels for labels in truth]) for at, label in enumerate(columns)}
     # The same bits on every processor: the same labels, whatever labelled them when the card was written.
     for label, figure in figures.items():
         if abs(figure - metrics["per_label"][label]["f1"]) > 1e-9:
