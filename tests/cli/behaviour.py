@@ -31,11 +31,6 @@ START_SECONDS = 0.3  # in which a run has started
 OWN_MEBIBYTES = 0  # what a run of this command takes beyond the limits below
 
 
-def is_sanitized():
-    with open(MIEN, "rb") as file:
-        return b"__asan_init" in file.read()
-
-
 class Behaviour(unittest.TestCase):
     def setUp(self):
         self.temporary = tempfile.TemporaryDirectory()
@@ -260,7 +255,7 @@ class Behaviour(unittest.TestCase):
             self.assertIn(b"many.npy: row 100001: not finite: column 0 is NaN", done.stderr)
 
     def test_memory_does_not_grow_with_rows(self):
-        if is_sanitized():
+        if fixtures.is_sanitized(MIEN):
             self.skipTest("sanitizers have memory of their own")
         script = (
             "import resource, subprocess, sys\n"
@@ -301,7 +296,7 @@ class Behaviour(unittest.TestCase):
         return ["label", "--head", "many.onnx", "--labels", "many.txt", "--threads", "4", "--input-format", "f32"]
 
     def test_memory_does_not_grow_with_labels_to_a_number(self):
-        if is_sanitized():
+        if fixtures.is_sanitized(MIEN):
             self.skipTest("sanitizers have memory of their own")
         label = self.write_head_of(1000, 1)
         with open(self.path("many.f32"), "wb") as file:
@@ -604,7 +599,7 @@ class Behaviour(unittest.TestCase):
             "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024, file=sys.stderr)\n"
             "sys.exit(code)\n"
         )
-        size = "64" if is_sanitized() else "1024"
+        size = "64" if fixtures.is_sanitized(MIEN) else "1024"
         done = subprocess.run(
             [sys.executable, "-c", script, size, before, after, MIEN, *arguments], cwd=self.folder,
             capture_output=True, timeout=SECONDS,
@@ -623,7 +618,7 @@ class Behaviour(unittest.TestCase):
                  f'{{"row":1,"error":"line {line}: longer than 16777216 bytes"}}',
                  '{"row":2,"ids":[2,25,3]}'],
             )  # fmt: skip
-            if not is_sanitized():
+            if not fixtures.is_sanitized(MIEN):
                 self.assertLess(mebibytes, OWN_MEBIBYTES + 100)
 
     def test_a_text_of_many_tokens_is_cut_and_told(self):

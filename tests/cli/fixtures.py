@@ -300,7 +300,7 @@ def is_sanitized(command):
 
 
 class InFolder(unittest.TestCase):
-    """A test in a folder of its own, which has the files."""
+    """A test in a folder of its own, which has the files, with random numbers of its own."""
 
     PLACE = None  # of the folder; None: where temporary files are
 
@@ -308,6 +308,7 @@ class InFolder(unittest.TestCase):
         temporary = tempfile.TemporaryDirectory(dir=self.PLACE)
         self.addCleanup(temporary.cleanup)
         self.folder = temporary.name
+        self.random = random.Random(self.id())
         write_files(self.folder)
 
     def path(self, *names):

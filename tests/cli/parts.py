@@ -7,7 +7,6 @@ import fcntl
 import gzip
 import json
 import os
-import random
 import resource
 import shutil
 import signal
@@ -31,10 +30,6 @@ ASIDE = ("inputs.json", ".inputs.lock")
 class Parts(fixtures.InFolder):
     # Runs in parts wait for the disk again and again, which is nothing that a process killed here is about.
     PLACE = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-
-    def setUp(self):
-        super().setUp()
-        self.random = random.Random(self.id())
 
     def run_mien(self, *arguments, **more):
         more = {"stdin": subprocess.DEVNULL, **more}

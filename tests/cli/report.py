@@ -7,7 +7,6 @@ import datetime
 import html
 import json
 import os
-import random
 import subprocess
 import sys
 import unittest
@@ -20,20 +19,11 @@ MODEL = ["--head", "head/model.onnx", "--labels", "head/labels.txt"]
 LABELS = ["joy", "love", "anger"]
 
 
-def is_sanitized():
-    with open(MIEN, "rb") as file:
-        return b"__asan_init" in file.read()
-
-
 def lines(rows):
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 class Report(fixtures.InFolder):
-    def setUp(self):
-        super().setUp()
-        self.random = random.Random(self.id())
-
     def run_mien(self, *arguments, **more):
         more = {"stdin": subprocess.DEVNULL, **more}
         return subprocess.run([MIEN, *arguments], cwd=self.folder, capture_output=True, timeout=SECONDS, **more)
@@ -467,7 +457,7 @@ class Report(fixtures.InFolder):
 
     @unittest.skipIf(sys.platform != "linux", "memory is measured as Linux tells it")
     def test_memory_does_not_grow_with_rows(self):
-        if is_sanitized():
+        if fixtures.is_sanitized(MIEN):
             self.skipTest("sanitizers keep what was freed")
         kilobytes = []
         for n in (20_000, 200_000):
