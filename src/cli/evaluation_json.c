@@ -23,8 +23,6 @@ static json_t *short_number(float value) {
   return json_real(strtod(text, NULL));
 }
 
-static json_t *count(uint64_t value) { return json_integer((json_int_t)value); }
-
 static json_t *interval_of(builder *to, mien_interval interval) {
   json_t *pair = json_array();
   cli_json_append(&to->json, pair, number(interval.low));
@@ -46,14 +44,14 @@ static json_t *report_of(builder *to, const cli_evaluation *evaluation, const cl
     const mien_prf prf = mien_prf_of(scheme->labels[l]);
     json_t *label = json_object();
     set_prf(to, label, &prf.precision);
-    cli_json_set(&to->json, label, "support", count(mien_support(scheme->labels[l])));
+    cli_json_set(&to->json, label, "support", cli_json_count(mien_support(scheme->labels[l])));
     cli_json_set(&to->json, label, "threshold", short_number(scheme->thresholds[l]));
     cli_json_set(&to->json, report, evaluation->labels->names[l], label);
   }
   for (size_t i = 0; i < 4; i++) {
     json_t *average = json_object();
     set_prf(to, average, cli_scheme_figures(scheme) + 3 * i);
-    cli_json_set(&to->json, average, "support", count(scheme->averages.support));
+    cli_json_set(&to->json, average, "support", cli_json_count(scheme->averages.support));
     cli_json_set(&to->json, report, cli_average_keys[i], average);
   }
   return report;
@@ -93,10 +91,10 @@ static json_t *scores_of(builder *to, const cli_evaluation *evaluation) {
   for (size_t i = 0; i < CLI_SCORE_FIGURES; i++) {
     json_t *figure = json_object(), *labels = json_object();
     cli_json_set(&to->json, figure, "mean", number(cli_score_figures(evaluation)[i]));
-    cli_json_set(&to->json, figure, "of_labels", count(evaluation->n_means[i]));
+    cli_json_set(&to->json, figure, "of_labels", cli_json_count(evaluation->n_means[i]));
     if (evaluation->has_intervals)
       cli_json_set(&to->json, figure, "interval", interval_of(to, evaluation->score_intervals[i]));
-    if (i == CLI_CALIBRATION_ERROR) cli_json_set(&to->json, figure, "bins", count(MIEN_CALIBRATION_BINS));
+    if (i == CLI_CALIBRATION_ERROR) cli_json_set(&to->json, figure, "bins", cli_json_count(MIEN_CALIBRATION_BINS));
     for (size_t l = 0; l < evaluation->scored.n_labels; l++)
       cli_json_set(&to->json, labels, evaluation->labels->names[l], number((&evaluation->label_scores[l].roc_auc)[i]));
     cli_json_set(&to->json, figure, "labels", labels);
@@ -175,8 +173,8 @@ static json_t *mistakes_of(builder *to, const cli_mistake *mistakes, size_t n) {
     cli_json_set(&to->json, one, "label", json_string(evaluation->labels->names[mistakes[i].label]));
     cli_json_set(&to->json, one, "score", short_number(mistakes[i].score));
     cli_json_set(&to->json, one, "threshold", short_number(to->print->mistakes->scheme->thresholds[mistakes[i].label]));
-    cli_json_set(&to->json, one, "row", count(row));
-    cli_json_set(&to->json, one, "line", count(examples->lines[row]));
+    cli_json_set(&to->json, one, "row", cli_json_count(row));
+    cli_json_set(&to->json, one, "line", cli_json_count(examples->lines[row]));
     if (examples->ids[row].bytes)
       cli_json_set(&to->json, one, "id", cli_json_text(examples->ids[row].bytes, examples->ids[row].size));
     for (size_t l = 0; l < evaluation->scored.n_labels; l++)
@@ -202,7 +200,7 @@ static json_t *errors_of(builder *to) {
     json_t *one = json_object();
     cli_json_set(&to->json, one, "not_given", json_string(labels->names[mistakes->confusions[i].missed]));
     cli_json_set(&to->json, one, "given", json_string(labels->names[mistakes->confusions[i].given]));
-    cli_json_set(&to->json, one, "rows", count(mistakes->confusions[i].n_rows));
+    cli_json_set(&to->json, one, "rows", cli_json_count(mistakes->confusions[i].n_rows));
     cli_json_append(&to->json, confusions, one);
   }
   cli_json_set(&to->json, errors, "given_in_place_of_others", confusions);
@@ -220,9 +218,9 @@ static json_t *labels_of(builder *to, const mien_label_set *labels) {
 
 static json_t *bootstrap_of(builder *to) {
   json_t *object = json_object();
-  cli_json_set(&to->json, object, "resamples", count(to->print->bootstrap->resamples));
+  cli_json_set(&to->json, object, "resamples", cli_json_count(to->print->bootstrap->resamples));
   cli_json_set(&to->json, object, "confidence", json_real(CLI_CONFIDENCE));
-  cli_json_set(&to->json, object, "seed", count(to->print->bootstrap->seed));
+  cli_json_set(&to->json, object, "seed", cli_json_count(to->print->bootstrap->seed));
   return object;
 }
 
@@ -231,7 +229,7 @@ mien_status cli_evaluation_print_json(const cli_evaluation_print *print, FILE *o
   builder to = {.print = print};
   json_t *object = json_object();
   cli_json_set(&to.json, object, "data", cli_json_text(print->data, strlen(print->data)));
-  cli_json_set(&to.json, object, "rows", count(print->evaluation->scored.n_rows));
+  cli_json_set(&to.json, object, "rows", cli_json_count(print->evaluation->scored.n_rows));
   cli_json_set(&to.json, object, "labels", labels_of(&to, print->evaluation->labels));
   if (print->evaluation->has_intervals) cli_json_set(&to.json, object, "bootstrap", bootstrap_of(&to));
   if (print->other)

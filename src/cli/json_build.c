@@ -15,6 +15,8 @@ void cli_json_append(cli_json *to, json_t *array, json_t *value) {
   to->failed |= json_array_append_new(array, value) != 0;
 }
 
+json_t *cli_json_count(uint64_t count) { return json_integer((json_int_t)count); }
+
 json_t *cli_json_text(const char *bytes, size_t size) {
   mien_buffer quoted = {0};
   json_t *value = json_stringn(bytes ? bytes : "", size);

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct cli_json {
   bool failed;
@@ -14,6 +15,9 @@ typedef struct cli_json {
 /* Take `value`, which may be NULL, as may what it goes into: jansson frees what it can't take, and fails. */
 void cli_json_set(cli_json *to, json_t *object, const char *key, json_t *value);
 void cli_json_append(cli_json *to, json_t *array, json_t *value);
+
+/* A number of things; beyond 2^63 there are none. */
+json_t *cli_json_count(uint64_t count);
 
 /* A string of any bytes: those that are no UTF-8 are U+FFFD. NULL without memory. */
 json_t *cli_json_text(const char *bytes, size_t size);

@@ -134,14 +134,12 @@ static void print_json(json_t *object, const cli_json *built) {
   json_decref(object);
 }
 
-static json_t *count(uint64_t number) { return json_integer((json_int_t)number); }
-
 static void tell_json(const cli_progress *p, const mien_run_summary *summary, const cli_rates *rates, double seconds) {
   cli_json built = {0};
   json_t *line = json_object();
   cli_json_set(&built, line, "event", json_string("progress"));
-  cli_json_set(&built, line, "rows", count(summary->n_rows));
-  if (p->reader->n_rows != MIEN_ROWS_UNKNOWN) cli_json_set(&built, line, "of_rows", count(p->reader->n_rows));
+  cli_json_set(&built, line, "rows", cli_json_count(summary->n_rows));
+  if (p->reader->n_rows != MIEN_ROWS_UNKNOWN) cli_json_set(&built, line, "of_rows", cli_json_count(p->reader->n_rows));
   if (rates->share >= 0) cli_json_set(&built, line, "share", json_real(rates->share));
   cli_json_set(&built, line, "seconds", json_real(seconds));
   cli_json_set(&built, line, "rows_per_s", json_real(rates->rows_per_s));
@@ -155,13 +153,13 @@ static void sum_up_json(const cli_progress *p, const mien_run_summary *summary, 
   cli_json built = {0};
   json_t *line = json_object();
   cli_json_set(&built, line, "event", json_string("summary"));
-  cli_json_set(&built, line, "rows", count(summary->n_rows));
-  if (p->run->rows.content == MIEN_ROWS_LABELS) cli_json_set(&built, line, "labels", count(summary->n_labels));
-  cli_json_set(&built, line, "tokens", count(cli_progress_tokens(p->run, summary)));
-  cli_json_set(&built, line, "truncated", count(summary->n_truncated));
-  if (p->run->rows.splits) cli_json_set(&built, line, "split", count(summary->n_split));
-  if (has_duplicates(p)) cli_json_set(&built, line, "duplicates", count(summary->n_duplicates));
-  cli_json_set(&built, line, "bad_rows", count(summary->n_bad));
+  cli_json_set(&built, line, "rows", cli_json_count(summary->n_rows));
+  if (p->run->rows.content == MIEN_ROWS_LABELS) cli_json_set(&built, line, "labels", cli_json_count(summary->n_labels));
+  cli_json_set(&built, line, "tokens", cli_json_count(cli_progress_tokens(p->run, summary)));
+  cli_json_set(&built, line, "truncated", cli_json_count(summary->n_truncated));
+  if (p->run->rows.splits) cli_json_set(&built, line, "split", cli_json_count(summary->n_split));
+  if (has_duplicates(p)) cli_json_set(&built, line, "duplicates", cli_json_count(summary->n_duplicates));
+  cli_json_set(&built, line, "bad_rows", cli_json_count(summary->n_bad));
   cli_json_set(&built, line, "seconds", json_real(seconds));
   cli_json_set(&built, line, "rows_per_s", json_real(seconds > 0 ? (double)summary->n_rows / seconds : 0));
   if (summary->dtype) cli_json_set(&built, line, "dtype", json_string(summary->dtype));

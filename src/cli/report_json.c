@@ -8,21 +8,19 @@
 
 enum { DIGITS = 15 };
 
-static json_t *show_count(uint64_t count) { return json_integer((json_int_t)count); }
-
 static json_t *show_measured(cli_json *to, const cli_measured *measured) {
   if (!measured->path) return json_null();
   json_t *object = json_object();
   cli_json_set(to, object, "file", cli_json_text_or_null(measured->path));
   cli_json_set(to, object, "data", cli_json_text_or_null(measured->split[0] ? measured->split : NULL));
-  cli_json_set(to, object, "rows", show_count(measured->n_rows));
+  cli_json_set(to, object, "rows", cli_json_count(measured->n_rows));
   cli_json_set(to, object, "tuned_on_this_data", json_boolean(measured->is_tuned_on_it));
   return object;
 }
 
 static json_t *list_bins(cli_json *to, const uint64_t *bins) {
   json_t *list = json_array();
-  for (size_t i = 0; i < MIEN_SCORE_BINS; i++) cli_json_append(to, list, show_count(bins[i]));
+  for (size_t i = 0; i < MIEN_SCORE_BINS; i++) cli_json_append(to, list, cli_json_count(bins[i]));
   return list;
 }
 
@@ -33,7 +31,7 @@ static json_t *show_label(cli_json *to, const cli_findings *report, const cli_re
   const float *thresholds = report->results->thresholds;
   json_t *object = json_object(), *prevalence = is_corrected ? json_object() : json_null();
   cli_json_set(to, object, "label", cli_json_text_or_null(label->name));
-  cli_json_set(to, object, "rows", show_count(label->rows));
+  cli_json_set(to, object, "rows", cli_json_count(label->rows));
   cli_json_set(to, object, "share", json_real(cli_share(label->rows, cli_tally_labelled(tally))));
   cli_json_set(to, object, "correction", json_string(cli_correction_name(label->correction)));
   if (is_corrected) {
@@ -57,7 +55,7 @@ static json_t *list_pairs(cli_json *to, const cli_findings *report) {
     cli_json_append(to, labels, cli_json_text_or_null(report->labels[pair->a].name));
     cli_json_append(to, labels, cli_json_text_or_null(report->labels[pair->b].name));
     cli_json_set(to, object, "labels", labels);
-    cli_json_set(to, object, "rows", show_count(pair->rows));
+    cli_json_set(to, object, "rows", cli_json_count(pair->rows));
     cli_json_set(to, object, "lift", json_real(pair->lift));
     cli_json_append(to, list, object);
   }
@@ -75,9 +73,9 @@ static json_t *show_group(cli_json *to, const cli_findings *report, const cli_gr
   } else {
     cli_json_set(to, object, "value", group->name ? cli_json_text(group->name, group->bytes) : json_null());
   }
-  cli_json_set(to, object, "rows", show_count(group->n_rows));
+  cli_json_set(to, object, "rows", cli_json_count(group->n_rows));
   for (size_t i = 0; i < report->n_labels; i++)
-    cli_json_set(to, labels, report->labels[i].name, show_count(group->counts[report->labels[i].label]));
+    cli_json_set(to, labels, report->labels[i].name, cli_json_count(group->counts[report->labels[i].label]));
   cli_json_set(to, object, "labels", labels);
   return object;
 }
@@ -105,10 +103,11 @@ static json_t *show_report(cli_json *to, const cli_findings *report) {
   for (size_t i = 0; i < report->n_paths; i++) cli_json_append(to, paths, cli_json_text_or_null(report->paths[i]));
   for (size_t i = 0; i < report->n_labels; i++) cli_json_append(to, labels, show_label(to, report, &report->labels[i]));
   cli_json_set(to, object, "results", paths);
-  cli_json_set(to, object, "rows", show_count(tally->n_rows));
-  cli_json_set(to, object, "bad_rows", show_count(tally->n_bad));
-  cli_json_set(to, object, "without_labels", show_count(tally->n_without));
-  cli_json_set(to, object, "truncated", cli_report_truncated(report, &truncated) ? show_count(truncated) : json_null());
+  cli_json_set(to, object, "rows", cli_json_count(tally->n_rows));
+  cli_json_set(to, object, "bad_rows", cli_json_count(tally->n_bad));
+  cli_json_set(to, object, "without_labels", cli_json_count(tally->n_without));
+  cli_json_set(to, object, "truncated",
+               cli_report_truncated(report, &truncated) ? cli_json_count(truncated) : json_null());
   cli_json_set(to, object, "confidence", json_real(CLI_REPORT_CONFIDENCE));
   cli_json_set(to, object, "measured", show_measured(to, report->measured));
   cli_json_set(to, object, "uncorrected", report->uncorrected ? json_string(report->uncorrected) : json_null());

@@ -10,8 +10,6 @@
 #include "cli/json_build.h"
 #include "cli/progress.h"
 
-static json_t *count(uint64_t number) { return json_integer((json_int_t)number); }
-
 static double rate(uint64_t n, double seconds) { return seconds > 0 ? (double)n / seconds : 0; }
 
 static json_t *list_inputs(cli_json *built, const mien_inputs *inputs) {
@@ -42,14 +40,14 @@ static void set_run(cli_json *built, json_t *stats, cli_run *run, const mien_inp
 }
 
 static void set_counts(cli_json *built, json_t *stats, const cli_run *run, const mien_run_summary *summary) {
-  cli_json_set(built, stats, "rows", count(summary->n_rows));
-  cli_json_set(built, stats, "bad_rows", count(summary->n_bad));
-  cli_json_set(built, stats, "truncated", count(summary->n_truncated));
-  cli_json_set(built, stats, "split", count(summary->n_split));
-  cli_json_set(built, stats, "duplicates", count(summary->n_duplicates));
-  cli_json_set(built, stats, "tokens", count(cli_progress_tokens(run, summary)));
-  cli_json_set(built, stats, "bytes", count(summary->n_bytes));
-  if (run->rows.content == MIEN_ROWS_LABELS) cli_json_set(built, stats, "labels", count(summary->n_labels));
+  cli_json_set(built, stats, "rows", cli_json_count(summary->n_rows));
+  cli_json_set(built, stats, "bad_rows", cli_json_count(summary->n_bad));
+  cli_json_set(built, stats, "truncated", cli_json_count(summary->n_truncated));
+  cli_json_set(built, stats, "split", cli_json_count(summary->n_split));
+  cli_json_set(built, stats, "duplicates", cli_json_count(summary->n_duplicates));
+  cli_json_set(built, stats, "tokens", cli_json_count(cli_progress_tokens(run, summary)));
+  cli_json_set(built, stats, "bytes", cli_json_count(summary->n_bytes));
+  if (run->rows.content == MIEN_ROWS_LABELS) cli_json_set(built, stats, "labels", cli_json_count(summary->n_labels));
 }
 
 static void set_times(cli_json *built, json_t *stats, const cli_run *run, const mien_run_summary *summary) {
@@ -71,9 +69,9 @@ static json_t *list_labels(cli_json *built, const mien_model *model, const mien_
   for (size_t i = 0; i < tally->n_labels; i++) {
     json_t *label = json_object(), *histogram = json_array();
     for (size_t bin = 0; bin < MIEN_SCORE_BINS; bin++)
-      cli_json_append(built, histogram, count(tally->bins[i * MIEN_SCORE_BINS + bin]));
+      cli_json_append(built, histogram, cli_json_count(tally->bins[i * MIEN_SCORE_BINS + bin]));
     cli_json_set(built, label, "label", cli_json_text_or_null(mien_model_label_name(model, i)));
-    cli_json_set(built, label, "rows", count(tally->rows[i]));
+    cli_json_set(built, label, "rows", cli_json_count(tally->rows[i]));
     cli_json_set(built, label, "histogram", histogram);
     cli_json_append(built, list, label);
   }
