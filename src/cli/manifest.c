@@ -17,6 +17,7 @@
 #include "base/new_file.h"
 #include "cli/durable.h"
 #include "cli/json_build.h"
+#include "corpus/sidecar.h"
 
 #define MOST_BYTES ((size_t)1 << 30)
 
@@ -61,7 +62,7 @@ mien_status cli_part_measure(cli_part_file *file, const char *path, mien_error *
   return MIEN_RESOURCE;
 }
 
-mien_status cli_part_compare(const cli_part_file *file, const char *path, bool *differs, mien_error *error) {
+static mien_status compare(const cli_part_file *file, const char *path, bool *differs, mien_error *error) {
   struct stat info;
   cli_part_file found;
   *differs = false;
@@ -81,9 +82,15 @@ mien_status cli_part_compare(const cli_part_file *file, const char *path, bool *
   return mien_fail(error, MIEN_INPUT, "%s: expected bytes of xxh3 %s, found %s", path, file->hash, found.hash);
 }
 
-mien_status cli_part_check(const cli_part_file *file, const char *path, mien_error *error) {
-  bool differs;
-  return cli_part_compare(file, path, &differs, error);
+mien_status cli_part_check(const cli_part *part, const char *path, mien_row_content content, bool has_sidecar,
+                           bool *differs, mien_error *error) {
+  mien_status status = compare(&part->file, path, differs, error);
+  if (status != MIEN_OK || !has_sidecar) return status;
+  char *sidecar = mien_sidecar_path(path, content);
+  if (!sidecar) return mien_fail_memory(error, path, strlen(path));
+  status = compare(&part->sidecar, sidecar, differs, error);
+  mien_free(sidecar);
+  return status;
 }
 
 /* ---- Lines ------------------------------------------------------------------------------------------------------- */

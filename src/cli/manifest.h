@@ -22,6 +22,9 @@ enum {
   CLI_PART_CHARS = 128,     /* of a file's name */
 };
 
+/* Of a run; a shard's is made of it by cli_shard_name. */
+#define CLI_MANIFEST_NAME "manifest.jsonl"
+
 /* Writes the name of a shard's file, or a run's: "shard-03-of-64." before `name`. */
 void cli_shard_name(cli_shard shard, const char *name, char out[CLI_PART_CHARS]);
 
@@ -77,12 +80,13 @@ MIEN_MUST_USE mien_status cli_manifest_cut(cli_manifest *manifest, size_t n_part
 /* What its parts have together. */
 mien_part cli_manifest_sum(const cli_manifest *manifest);
 
-/* Whether a file of a part is as it was written; MIEN_INPUT says what is not, signals end it with MIEN_CANCELLED. */
-MIEN_MUST_USE mien_status cli_part_check(const cli_part_file *file, const char *path, mien_error *error);
-
-/* The same; *differs: it is missing or has other bytes, which a failure to read it does not say. */
-MIEN_MUST_USE mien_status cli_part_compare(const cli_part_file *file, const char *path, bool *differs,
-                                           mien_error *error);
+/*
+ * Whether a part's file at `path`, and the sidecar beside it where it has one, are as they were written: MIEN_INPUT
+ * says what is not. *differs: it is missing or has other bytes, which a failure to read it does not say. Signals end it
+ * with MIEN_CANCELLED.
+ */
+MIEN_MUST_USE mien_status cli_part_check(const cli_part *part, const char *path, mien_row_content content,
+                                         bool has_sidecar, bool *differs, mien_error *error);
 
 /* Measures and hashes a file of a part. Failures are MIEN_RESOURCE. */
 MIEN_MUST_USE mien_status cli_part_measure(cli_part_file *file, const char *path, mien_error *error);

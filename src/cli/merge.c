@@ -55,12 +55,8 @@ static mien_status check_part(void *user, const char *path, const cli_part *part
   const merge *m = user;
   if (m->path && mien_output_is_same_file(m->path, path))
     return mien_fail(error, MIEN_ARGUMENT, "%s: the output is a part", m->path);
-  mien_status status = cli_part_check(&part->file, path, error);
-  if (status != MIEN_OK || !is_array(m)) return status;
-  char *sidecar = mien_sidecar_path(path, m->folder.content);
-  status = sidecar ? cli_part_check(&part->sidecar, sidecar, error) : mien_fail_memory(error, path, strlen(path));
-  mien_free(sidecar);
-  return status;
+  bool differs;
+  return cli_part_check(part, path, m->folder.content, is_array(m), &differs, error);
 }
 
 static mien_status fail_rows(const char *path, uint64_t expected, uint64_t found, mien_error *error) {
@@ -122,10 +118,10 @@ static mien_status copy_records(merge *m, mien_stream *stream, const char *path,
 
 /* ---- Arrays ------------------------------------------------------------------------------------------------------ */
 
-static bool has_header(const merge *m) { return m->folder.format != MIEN_OUTPUT_F32; }
+static bool has_header(const merge *m) { return mien_output_has_header(m->folder.format); }
 
 static void make_header(const merge *m, uint64_t n_rows, char header[MIEN_NPY_HEADER]) {
-  mien_npy_write_header(header, m->folder.format == MIEN_OUTPUT_BITS ? "<u4" : "<f4", n_rows, m->folder.n_columns);
+  mien_output_make_header(m->folder.format, n_rows, m->folder.n_columns, header);
 }
 
 static mien_status copy_numbers(merge *m, mien_stream *stream, const char *path, const cli_part *part,

@@ -12,8 +12,6 @@
 #include "base/memory.h"
 #include "cli/parts_header.h"
 
-static const char manifest_name[] = "manifest.jsonl";
-
 /* ---- Which shards are there -------------------------------------------------------------------------------------- */
 
 /* Of how many shards the folder has one, 0 for a whole run; false when there is no manifest. `has_other`: those of
@@ -27,7 +25,7 @@ static bool count_shards(const char *path, unsigned *count, bool *has_other) {
     char expected[CLI_PART_CHARS];
     cli_shard shard = {0};
     if (sscanf(entry->d_name, "shard-%u-of-%u.", &shard.index, &shard.count) != 2) shard = (cli_shard){0};
-    cli_shard_name(shard, manifest_name, expected);
+    cli_shard_name(shard, CLI_MANIFEST_NAME, expected);
     if (strcmp(entry->d_name, expected) != 0) continue;
     *has_other |= is_found && shard.count != *count;
     *count = shard.count;
@@ -74,7 +72,7 @@ static mien_status fail_missing(const cli_parts_folder *folder, mien_error *erro
   char list[256] = "", file[CLI_PART_CHARS], path[CLI_PATH_CHARS];
   size_t n_missing = 0;
   for (unsigned i = 1; i <= count; i++) {
-    cli_shard_name((cli_shard){i, count}, manifest_name, file);
+    cli_shard_name((cli_shard){i, count}, CLI_MANIFEST_NAME, file);
     snprintf(path, sizeof path, "%s/%s", folder->path, file);
     if (cli_exists(path)) continue;
     const size_t length = strlen(list);
@@ -97,7 +95,7 @@ static mien_status read_manifests(cli_parts_folder *folder, mien_error *error) {
   mien_status status = MIEN_OK;
   for (size_t i = 0; status == MIEN_OK && i < folder->n_shards; i++) {
     char name[CLI_PART_CHARS], path[CLI_PATH_CHARS];
-    cli_shard_name((cli_shard){(unsigned)i + 1, count}, manifest_name, name);
+    cli_shard_name((cli_shard){(unsigned)i + 1, count}, CLI_MANIFEST_NAME, name);
     if (snprintf(path, sizeof path, "%s/%s", folder->path, name) >= (int)sizeof path)
       return mien_fail(error, MIEN_ARGUMENT, "%s: the path is too long", folder->path);
     if (!cli_exists(path)) return fail_missing(folder, error);

@@ -170,12 +170,9 @@ typedef struct reading {
 static mien_status read_part(void *user, const char *path, const cli_part *part, mien_error *error) {
   const reading *to = user;
   const uint64_t before = to->results->n_rows;
-  mien_status status = cli_part_check(&part->file, path, error);
-  if (status == MIEN_OK && mien_output_is_array(to->folder->format)) {
-    char *sidecar = mien_sidecar_path(path, MIEN_ROWS_LABELS);
-    status = sidecar ? cli_part_check(&part->sidecar, sidecar, error) : mien_fail_memory(error, path, strlen(path));
-    mien_free(sidecar);
-  }
+  bool differs;
+  mien_status status =
+      cli_part_check(part, path, MIEN_ROWS_LABELS, mien_output_is_array(to->folder->format), &differs, error);
   if (status == MIEN_OK) status = read_file(to->results, path, to->folder->format, error);
   if (status == MIEN_OK && to->results->n_rows - before != part->rows.n_rows)
     return mien_fail(error, MIEN_INPUT, "%s: expected %" PRIu64 " rows, found %" PRIu64, path, part->rows.n_rows,

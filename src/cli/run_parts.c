@@ -71,7 +71,7 @@ static mien_status make_folder(const parts_run *p, mien_error *error) {
 
 /* A folder of parts has the output of one run: what it has must not be taken for inputs, nor its shards be mixed. */
 static mien_status check_entry(const parts_run *p, const char *name, mien_error *error) {
-  const char *ending = "manifest.jsonl";
+  const char *ending = CLI_MANIFEST_NAME;
   const size_t length = strlen(name), n = strlen(ending);
   char expected[CLI_PART_CHARS];
   unsigned index, count;
@@ -115,7 +115,7 @@ static mien_status check_folder(const parts_run *p, mien_error *error) {
   cli_manifest manifest = {.fd = -1};
   char path[CLI_PATH_CHARS];
   mien_status status = check_names(p, false, error);
-  if (status == MIEN_OK) status = path_of(p, "manifest.jsonl", path, error);
+  if (status == MIEN_OK) status = path_of(p, CLI_MANIFEST_NAME, path, error);
   if (status != MIEN_OK || p->run->parts.resumes || !cli_exists(path)) return status;
   mien_error ignored; /* what is wrong with it is met again */
   if (cli_manifest_read(&manifest, path, &ignored) != MIEN_OK) errno = 0;
@@ -188,13 +188,8 @@ static mien_status check_part(parts_run *p, size_t index, bool *differs, mien_er
   cli_part_name(p->shard, index, p->ending, name);
   *differs = false;
   mien_status status = join(path, p->folder, name, error);
-  if (status == MIEN_OK) status = cli_part_compare(&part->file, path, differs, error);
-  if (status != MIEN_OK || !part->sidecar.hash[0]) return status;
-  char *sidecar = mien_sidecar_path(path, p->run->rows.content);
-  if (!sidecar) return mien_fail_memory(error, path, strlen(path));
-  status = cli_part_compare(&part->sidecar, sidecar, differs, error);
-  mien_free(sidecar);
-  return status;
+  if (status != MIEN_OK) return status;
+  return cli_part_check(part, path, p->run->rows.content, part->sidecar.hash[0] != '\0', differs, error);
 }
 
 /* Parts are checked; from the first one on that is not as it was written they are made again. One that cannot be read
@@ -234,7 +229,7 @@ static mien_status check_other_shard(const parts_run *p, const char *own, mien_e
   for (unsigned i = 1; status == MIEN_OK && !is_compared && i <= p->shard.count; i++) {
     char name[CLI_PART_CHARS], path[CLI_PATH_CHARS];
     if (i == p->shard.index) continue;
-    cli_shard_name((cli_shard){i, p->shard.count}, "manifest.jsonl", name);
+    cli_shard_name((cli_shard){i, p->shard.count}, CLI_MANIFEST_NAME, name);
     status = join(path, p->folder, name, error);
     json_t *other = status == MIEN_OK ? read_header(path) : NULL, *header = NULL;
     is_compared = other != NULL;
@@ -251,7 +246,7 @@ static mien_status begin_or_resume(parts_run *p, mien_error *error) {
   mien_status status = cli_parts_header(p->run, p->model, p->inputs, p->has_streams ? NULL : &p->survey, &p->range,
                                         p->ending, &header, error);
   char path[CLI_PATH_CHARS];
-  if (status == MIEN_OK) status = path_of(p, "manifest.jsonl", path, error);
+  if (status == MIEN_OK) status = path_of(p, CLI_MANIFEST_NAME, path, error);
   if (status == MIEN_OK && !cli_exists(path)) status = check_other_shard(p, header, error);
   if (status == MIEN_OK) status = cli_manifest_open(&p->manifest, path, cli_counted(p->run->rows.content), error);
   if (status == MIEN_OK && !p->manifest.header) {

@@ -12,7 +12,7 @@
 
 #include "base/memory.h"
 #include "base/new_file.h"
-#include "cli/run.h"
+#include "cli/manifest.h"
 #include "corpus/sidecar.h"
 #include "encoder/pack.h"
 
@@ -198,7 +198,7 @@ static bool is_of_parts(const char *folder, const char *path) {
   char place[PATH_MAX], resolved[PATH_MAX];
   const char *name = name_of(path);
   if (!folder_of(path, place) || !realpath(folder, resolved) || strcmp(place, resolved) != 0) return false;
-  return strncmp(name, "part-", 5) == 0 || strncmp(name, "shard-", 6) == 0 || strcmp(name, "manifest.jsonl") == 0 ||
+  return strncmp(name, "part-", 5) == 0 || strncmp(name, "shard-", 6) == 0 || strcmp(name, CLI_MANIFEST_NAME) == 0 ||
          strcmp(name, "inputs.json") == 0;
 }
 

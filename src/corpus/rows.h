@@ -7,6 +7,7 @@
 #include "corpus/block.h"
 #include "corpus/compression.h"
 #include "corpus/select.h"
+#include "formats/npy.h"
 
 typedef enum mien_output_format {
   MIEN_OUTPUT_TEXT,  /* for a terminal */
@@ -20,6 +21,14 @@ typedef enum mien_output_format {
 /* Whether the output is an array of numbers, with a sidecar, and not rows of text. */
 static inline bool mien_output_is_array(mien_output_format format) {
   return format == MIEN_OUTPUT_NPY || format == MIEN_OUTPUT_BITS || format == MIEN_OUTPUT_F32;
+}
+
+/* Of an array: whether it begins with a header, which holds the number of rows, and the header. */
+static inline bool mien_output_has_header(mien_output_format format) { return format != MIEN_OUTPUT_F32; }
+
+static inline void mien_output_make_header(mien_output_format format, uint64_t n_rows, size_t n_columns,
+                                           char header[MIEN_NPY_HEADER]) {
+  mien_npy_write_header(header, format == MIEN_OUTPUT_NPY ? "<f4" : "<u4", n_rows, n_columns);
 }
 
 typedef struct mien_row_options {

@@ -21,14 +21,12 @@ struct mien_writer {
 
 static bool is_array(const mien_writer *writer) { return mien_output_is_array(writer->rows.options.format); }
 
-/* Whether the array begins with a header, which holds the number of rows. */
-static bool has_header(const mien_writer *writer) { return writer->rows.options.format != MIEN_OUTPUT_F32; }
+static bool has_header(const mien_writer *writer) { return mien_output_has_header(writer->rows.options.format); }
 
 /* ---- Beginning a file -------------------------------------------------------------------------------------------- */
 
 static void make_header(const mien_writer *writer, char header[MIEN_NPY_HEADER]) {
-  const char *descr = writer->rows.options.format == MIEN_OUTPUT_NPY ? "<f4" : "<u4";
-  mien_npy_write_header(header, descr, writer->part.n_rows, writer->n_columns);
+  mien_output_make_header(writer->rows.options.format, writer->part.n_rows, writer->n_columns, header);
 }
 
 static mien_status begin_array(mien_writer *writer, const char *path, mien_error *error) {
